@@ -1,0 +1,45 @@
+//! Log-mel frames → scores.
+//!
+//! One trait, [`Classifier`], and its engines. An engine is fed every frame and asked for scores on multiples of
+//! eight frames; whether it recomputes its window or streams is its own business.
+
+use crate::flow::{LogMel, Scores};
+
+/// An engine: frames in, scores out.
+pub trait Classifier {
+    /// Takes the next frame of the stream.
+    fn push(&mut self, frame: &LogMel);
+
+    /// Forgets every frame: the stream had a gap.
+    fn reset(&mut self);
+
+    /// The scores of the last [`WINDOW_FRAMES`](crate::spec::WINDOW_FRAMES) frames.
+    ///
+    /// # Errors
+    /// [`ClassifyError::NotReady`] before the window is full; else what went wrong in the engine.
+    fn scores(&mut self) -> Result<Scores, ClassifyError>;
+}
+
+/// Why there are no scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClassifyError {
+    /// The window is not yet full.
+    NotReady,
+    /// The engine could not run the model.
+    Engine,
+    /// The model's output is not a number.
+    NotFinite,
+}
+
+impl core::fmt::Display for ClassifyError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NotReady => "the window is not yet full",
+            Self::Engine => "the engine could not run the model",
+            Self::NotFinite => "the model's output is not a number",
+        })
+    }
+}
+
+impl core::error::Error for ClassifyError {}

@@ -1,0 +1,204 @@
+//! The data that travels between stages. Plain values of bounded size: nothing here allocates.
+//!
+//! Time is a sample index at [`SAMPLE_RATE_HZ`](crate::spec::SAMPLE_RATE_HZ), counted from the start of the stream;
+//! lost samples count as time passed.
+
+use crate::spec::{MAX_LABELS, MEL_BANDS};
+
+/// A position in the stream: samples at 22,050 Hz since it began, lost ones included.
+pub type SampleIndex = u64;
+
+/// Most samples that one [`Block`] holds: one hop of the shipped front-end, 23 ms.
+pub const BLOCK_SAMPLES: usize = 512;
+
+/// A run of mono samples without a gap inside it (capture → frontend).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Index of the first sample.
+    pub start: SampleIndex,
+    /// Samples lost directly before `start` (overrun, unplugged microphone, full queue). Not an error: lost sound is
+    /// data, and whoever keeps state over time resets it here.
+    pub lost: u64,
+    /// Mono samples at 22,050 Hz, Q0.31: ±2³¹ is full scale, so a 16-bit sample is shifted left by 16.
+    pub samples: heapless::Vec<i32, BLOCK_SAMPLES>,
+}
+
+/// One log-mel frame (frontend → classify).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogMel {
+    /// Index of the sample after the last one that this frame covers.
+    pub end: SampleIndex,
+    /// Level of the whole frame.
+    pub level: Level,
+    /// Log2 of each band's power relative to the tracked level, Q8.8 (256 is a factor of two, 3.01 dB), within
+    /// ±[`LOG_MEL_LIMIT`](crate::spec::LOG_MEL_LIMIT).
+    pub bands: [i16; MEL_BANDS],
+}
+
+/// Sound level of a frame: log2 of the power inside the mel band, Q8.8, where 0 is a full-scale sine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Level(pub i16);
+
+impl Level {
+    /// The level of digital silence.
+    pub const SILENCE: Self = Self(-48 * 256);
+
+    /// The level in decibels relative to a full-scale sine.
+    #[must_use]
+    pub fn dbfs(self) -> f32 {
+        f32::from(self.0) * (core::f32::consts::LOG10_2 * 10.0 / 256.0)
+    }
+
+    /// The level nearest to `dbfs` decibels relative to a full-scale sine.
+    #[must_use]
+    pub fn from_dbfs(dbfs: f32) -> Self {
+        Self(libm::roundf(dbfs * (256.0 / (core::f32::consts::LOG10_2 * 10.0))) as i16)
+    }
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self::SILENCE
+    }
+}
+
+/// What the classifier says of one window (classify → decide).
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Scores {
+    /// Index of the sample after the last one in the window.
+    pub end: SampleIndex,
+    /// One calibrated probability per label, in the model's label order; they sum to 1.
+    pub probabilities: heapless::Vec<f32, MAX_LABELS>,
+}
+
+/// What the device believes at one moment (decide → display).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Verdict {
+    /// When: the sample index up to which sound was heard.
+    pub at: SampleIndex,
+    /// What.
+    pub state: State,
+}
+
+/// The states a listener can be in.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "lowercase", tag = "state")
+)]
+#[non_exhaustive]
+pub enum State {
+    /// Sound, but not yet a whole window of it.
+    #[default]
+    Listening,
+    /// Nothing to hear.
+    Silence,
+    /// Sound that is none of the labels with enough confidence.
+    Unsure {
+        /// Index of the likeliest label.
+        label: u8,
+        /// Its smoothed probability, 0–1.
+        confidence: f32,
+    },
+    /// A genre.
+    Genre {
+        /// Index of the label shown.
+        label: u8,
+        /// Its smoothed probability, 0–1.
+        confidence: f32,
+    },
+    /// Something is broken; the display says what.
+    Fault {
+        /// What is broken.
+        fault: Fault,
+    },
+}
+
+/// What can break while listening. Each names its physical cause; [`Fault::mend`] says what a person can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Fault {
+    /// There is no such microphone (yet).
+    MicrophoneMissing,
+    /// The microphone was there and went away.
+    MicrophoneLost,
+    /// The microphone is open but delivers no sound.
+    MicrophoneStalled,
+    /// Another program holds the microphone.
+    MicrophoneBusy,
+    /// The microphone offers no format that can be read.
+    MicrophoneFormat,
+    /// The classifier failed or gave a score that is not a number.
+    Classifier,
+}
+
+impl Fault {
+    /// A word or two for a small display.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::MicrophoneMissing => "no mic",
+            Self::MicrophoneLost => "mic lost",
+            Self::MicrophoneStalled => "mic stalled",
+            Self::MicrophoneBusy => "mic busy",
+            Self::MicrophoneFormat => "mic format",
+            Self::Classifier => "model",
+        }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn mend(self) -> &'static str {
+        match self {
+            Self::MicrophoneMissing => {
+                "plug the microphone in, or name another with --device (see `harmonynet devices`)"
+            }
+            Self::MicrophoneLost => "plug the microphone in again; listening resumes by itself",
+            Self::MicrophoneStalled => "check the cable; it is opened again by itself",
+            Self::MicrophoneBusy => {
+                "stop the program that uses it, or share it with --device dsnoop:CARD=..."
+            }
+            Self::MicrophoneFormat => "choose another device, or its `plughw:` form",
+            Self::Classifier => "verify the model with `harmonynet model --verify`",
+        }
+    }
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::MicrophoneMissing => "there is no such microphone",
+            Self::MicrophoneLost => "the microphone went away",
+            Self::MicrophoneStalled => "the microphone delivers no sound",
+            Self::MicrophoneBusy => "another program holds the microphone",
+            Self::MicrophoneFormat => "the microphone offers no format that can be read",
+            Self::Classifier => "the classifier failed",
+        })
+    }
+}
+
+/// A label's text: long enough for every genre name that fits a display.
+pub type Label = heapless::String<24>;
+
+/// The labels of a model, in the order of its scores.
+pub type Labels = heapless::Vec<Label, MAX_LABELS>;
+
+/// What a display shows (decide → display): everything it needs, so that it never looks anything up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scene {
+    /// When, as a sample index.
+    pub at: SampleIndex,
+    /// The state, with label index and confidence.
+    pub state: State,
+    /// The label's text for [`State::Genre`] and [`State::Unsure`]; else empty.
+    pub label: Label,
+    /// The current sound level.
+    pub level: Level,
+    /// How full the first window is, 0–1; 1 once scores flow.
+    pub window_fill: f32,
+}

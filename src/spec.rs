@@ -1,0 +1,190 @@
+//! The front-end specification and the streaming contract: the numbers that training, quantizer, runtime and model
+//! manifest share. A model is only right for the numbers it was trained with, so they carry a [fingerprint] and a
+//! manifest that differs is refused by [field].
+//!
+//! [fingerprint]: FrontendSpec::fingerprint
+//! [field]: FrontendSpec::difference
+
+/// The rate of all sound after capture, in hertz (the paper, section III).
+pub const SAMPLE_RATE_HZ: u32 = 22_050;
+/// Samples in one analysis window (the paper: 1024).
+pub const WINDOW_SAMPLES: usize = 1024;
+/// Mel bands in one frame (the paper: 128).
+pub const MEL_BANDS: usize = 128;
+/// Most labels that a model may have.
+pub const MAX_LABELS: usize = 32;
+/// Log-mel values lie within ± this, Q8.8: 15.875 octaves of power, so that 127 steps of 1/8 octave hold them.
+pub const LOG_MEL_LIMIT: i16 = 4064;
+/// Frames that one LSTM step advances: three 2-fold poolings.
+pub const FRAMES_PER_STEP: usize = 8;
+/// Frames that the convolutions consume beyond `FRAMES_PER_STEP` per step: `frames = 8 · steps + 14`.
+pub const RECEPTIVE_MARGIN: usize = 14;
+/// LSTM steps of one window: the most that the 171 full frames of a 4 s excerpt give.
+pub const WINDOW_STEPS: usize = 19;
+/// Frames of one window: 166, which span 3.88 s of sound.
+pub const WINDOW_FRAMES: usize = FRAMES_PER_STEP * WINDOW_STEPS + RECEPTIVE_MARGIN;
+/// Frames between two verdicts while streaming, 0.56 s.
+pub const VERDICT_FRAMES: usize = 3 * FRAMES_PER_STEP;
+
+/// How frames are made independent of the microphone's gain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)
+)]
+pub enum LevelHandling {
+    /// Frames keep their absolute level: log2 of the band's power, Q8.8, minus `center`. For experiments; never shipped.
+    Absolute {
+        /// Subtracted from every value, Q8.8 octaves of power.
+        center: i16,
+    },
+    /// A causal tracker's level is subtracted. The tracker is a cumulative mean over the first `frames` frames and an
+    /// exponential one (weight 1 / `frames`) from then on, of the frame's log2 total power; frames below `gate` leave it alone.
+    Tracked {
+        /// Frames of the tracker's memory.
+        frames: u16,
+        /// Frames whose level lies below this don't move the tracker: [`Level`](crate::flow::Level), Q8.8 octaves.
+        gate: i16,
+        /// Added after the subtraction so that music lies around zero, Q8.8 octaves of power.
+        center: i16,
+    },
+}
+
+/// Everything that decides a log-mel frame's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct FrontendSpec {
+    /// Revision of the arithmetic (rounding, scaling); raised when the same fields would give other numbers.
+    pub revision: u16,
+    /// Sample rate, hertz.
+    pub rate_hz: u32,
+    /// Samples in the periodic Hann window.
+    pub window: u16,
+    /// Samples between frames.
+    pub hop: u16,
+    /// Number of mel bands.
+    pub mel_bands: u16,
+    /// Lower edge of the lowest band, hertz.
+    pub low_hz: u32,
+    /// Upper edge of the highest band, hertz.
+    pub high_hz: u32,
+    /// Steps of the log scale per octave of power: 256 is Q8.8 log2.
+    pub log_steps: u16,
+    /// Level handling.
+    pub level: LevelHandling,
+}
+
+impl FrontendSpec {
+    /// The front-end of the shipped models.
+    ///
+    /// - 22,050 Hz, window 1024, hop 512, 128 bands on mel = 2595·log10(1 + f/700): the paper, section III.
+    /// - Upper edge 7200 Hz: the training recordings' bandwidth ends near 8.2 kHz (5th percentile 7.6 kHz) and a 16 kHz
+    ///   microphone's resampler is flat to 0.45 · 16 kHz = 7.2 kHz. Above it, training and microphone would disagree.
+    /// - Lower edge 32 Hz: the transform's bins 0 and 1, into which a constant offset leaks through the Hann window,
+    ///   get no weight.
+    /// - Level: subtracting a mean level validated as well as standardizing each excerpt, and a causal tracker keeps a
+    ///   frame final once computed.
+    pub const SHIPPED: Self = Self {
+        revision: 1,
+        rate_hz: SAMPLE_RATE_HZ,
+        window: WINDOW_SAMPLES as u16,
+        hop: 512,
+        mel_bands: MEL_BANDS as u16,
+        low_hz: 32,
+        high_hz: 7200,
+        log_steps: 256,
+        level: LevelHandling::Tracked { frames: 256, gate: -33 * 256, center: 10 * 256 },
+    };
+
+    /// The shipped front-end with absolute levels, for experiments with other normalizations.
+    pub const ABSOLUTE: Self = Self { level: LevelHandling::Absolute { center: -20 * 256 }, ..Self::SHIPPED };
+
+    /// A 64-bit FNV-1a hash of every field. Equal fingerprints mean equal numbers on every machine.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        struct Fnv(u64);
+        impl core::fmt::Write for Fnv {
+            fn write_str(&mut self, s: &str) -> core::fmt::Result {
+                for byte in s.bytes() {
+                    self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+                }
+                Ok(())
+            }
+        }
+        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        // Writing to the hasher cannot fail.
+        let _ = core::fmt::write(&mut hash, format_args!("{self:?}"));
+        hash.0
+    }
+
+    /// The first field in which `other` differs: its name. `None` where both give the same numbers.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let fields = [
+            ("revision", self.revision == other.revision),
+            ("rate_hz", self.rate_hz == other.rate_hz),
+            ("window", self.window == other.window),
+            ("hop", self.hop == other.hop),
+            ("mel_bands", self.mel_bands == other.mel_bands),
+            ("low_hz", self.low_hz == other.low_hz),
+            ("high_hz", self.high_hz == other.high_hz),
+            ("log_steps", self.log_steps == other.log_steps),
+            ("level", self.level == other.level),
+        ];
+        fields.into_iter().find_map(|(name, same)| (!same).then_some(name))
+    }
+
+    /// Checks that this build can compute the specification.
+    ///
+    /// # Errors
+    /// The field that is out of range, with what is allowed.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let wrong = |field, allowed| Err(SpecError { field, allowed });
+        if self.revision != Self::SHIPPED.revision {
+            return wrong("revision", "1");
+        }
+        if self.rate_hz != SAMPLE_RATE_HZ {
+            return wrong("rate_hz", "22050");
+        }
+        if usize::from(self.window) != WINDOW_SAMPLES {
+            return wrong("window", "1024");
+        }
+        if self.hop == 0 || self.hop > 4 * self.window {
+            return wrong("hop", "1 to 4096");
+        }
+        if usize::from(self.mel_bands) != MEL_BANDS {
+            return wrong("mel_bands", "128");
+        }
+        if !(32..=4000).contains(&self.low_hz) {
+            return wrong("low_hz", "32 to 4000");
+        }
+        if self.high_hz < 7000 || self.high_hz > SAMPLE_RATE_HZ / 2 {
+            return wrong("high_hz", "7000 to 11025");
+        }
+        if self.log_steps != 256 {
+            return wrong("log_steps", "256");
+        }
+        if let LevelHandling::Tracked { frames: 0, .. } = self.level {
+            return wrong("level.frames", "1 to 65535");
+        }
+        Ok(())
+    }
+}
+
+/// A specification that this build cannot compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpecError {
+    /// The field.
+    pub field: &'static str,
+    /// What is allowed.
+    pub allowed: &'static str,
+}
+
+impl core::fmt::Display for SpecError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "front-end specification: {} is out of range; allowed: {}", self.field, self.allowed)
+    }
+}
+
+impl core::error::Error for SpecError {}

@@ -41,8 +41,8 @@ pub struct LogMel {
 pub struct Level(pub i16);
 
 impl Level {
-    /// The level of digital silence.
-    pub const SILENCE: Self = Self(-48 * 256);
+    /// The level of digital silence: the least that the front-end's integers hold, −143 dBFS.
+    pub const SILENCE: Self = Self(-12_182);
 
     /// The level in decibels relative to a full-scale sine.
     #[must_use]

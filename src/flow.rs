@@ -73,6 +73,20 @@ pub struct Scores {
     pub probabilities: heapless::Vec<f32, MAX_LABELS>,
 }
 
+impl Scores {
+    /// The likeliest label, the lowest index of equals, and its probability. (0, 0.0) where there are no labels.
+    #[must_use]
+    pub fn leader(&self) -> (u8, f32) {
+        let mut leader = (0, self.probabilities.first().copied().unwrap_or(0.0));
+        for (label, &p) in self.probabilities.iter().enumerate().skip(1) {
+            if p > leader.1 {
+                leader = (label as u8, p);
+            }
+        }
+        leader
+    }
+}
+
 /// What the device believes at one moment (decide → display).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -3,7 +3,7 @@
 //! A classifier judges each window by itself; shown raw, its opinion would flicker between neighbours such as blues
 //! and jazz, and the noise of an empty room would get a genre. This stage remembers, waits and admits doubt. It is
 //! pure: no clock, no allocation, time is the sample index of what it is told, so the same events always give the same
-//! verdicts. It is not for averaging a whole recording, and it knows no label's name.
+//! verdicts. It knows no label's name. A recording as a whole is judged by [`Overall`].
 //!
 //! **Precedence.** Fault, then silence, then listening, then unsure or genre.
 //!
@@ -46,10 +46,12 @@
 mod belief;
 mod choice;
 mod hush;
+mod overall;
 mod policy;
 #[cfg(test)]
 mod tests;
 
+pub use overall::Overall;
 pub use policy::{Policy, PolicyError};
 
 use self::belief::Belief;

@@ -39,13 +39,15 @@ impl<C: Classifier> Recognizer<C> {
     }
 
     /// Takes the next block of sound. `sink` gets a verdict, with the scores that it came from, at every verdict
-    /// period, and one without scores whenever the state changes for another reason.
-    pub fn push(&mut self, block: &Block, mut sink: impl FnMut(Verdict, Option<&Scores>)) {
-        if block.lost > 0 {
-            self.ear.restart();
-            self.ear.decider.gap(block.start).into_iter().for_each(|verdict| sink(verdict, None));
-        }
+    /// period, and one without scores whenever the state changes for another reason; and the decision stage, for
+    /// [`Decider::scene`].
+    pub fn push(&mut self, block: &Block, mut sink: impl FnMut(&Decider, Verdict, Option<&Scores>)) {
         let ear = &mut self.ear;
+        if block.lost > 0 {
+            ear.restart();
+            let verdict = ear.decider.gap(block.start);
+            ear.tell(verdict, &mut sink);
+        }
         self.frontend.push(&mut self.state, block, |frame| ear.hear(frame, &mut sink));
     }
 
@@ -71,21 +73,35 @@ impl<C: Classifier> Ear<C> {
         self.frames = 0;
     }
 
-    fn hear(&mut self, frame: &LogMel, sink: &mut impl FnMut(Verdict, Option<&Scores>)) {
+    fn tell(&self, verdict: Option<Verdict>, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+        if let Some(verdict) = verdict {
+            sink(&self.decider, verdict, None);
+        }
+    }
+
+    fn hear(&mut self, frame: &LogMel, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
         self.classifier.push(frame);
         self.frames += 1;
-        self.decider.level(frame.end, frame.level).into_iter().for_each(|verdict| sink(verdict, None));
+        let verdict = self.decider.level(frame.end, frame.level);
+        self.tell(verdict, sink);
         if self.frames < WINDOW_FRAMES || !(self.frames - WINDOW_FRAMES).is_multiple_of(self.period) {
             return;
         }
         // Silence has no genre: nothing is computed for it.
-        if self.decider.verdict().state == State::Silence {
-            return sink(self.decider.verdict(), None);
+        let verdict = self.decider.verdict();
+        if verdict.state == State::Silence {
+            return sink(&self.decider, verdict, None);
         }
         match self.classifier.scores() {
-            Ok(scores) => sink(self.decider.scores(&scores), Some(&scores)),
+            Ok(scores) => {
+                let verdict = self.decider.scores(&scores);
+                sink(&self.decider, verdict, Some(&scores));
+            }
             Err(ClassifyError::NotReady) => {}
-            Err(_) => self.decider.fault(frame.end, Fault::Classifier).into_iter().for_each(|v| sink(v, None)),
+            Err(_) => {
+                let verdict = self.decider.fault(frame.end, Fault::Classifier);
+                self.tell(verdict, sink);
+            }
         }
     }
 }

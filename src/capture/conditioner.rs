@@ -80,12 +80,12 @@ impl Conditioner {
     /// Consumes whole frames from the front of `input` (interleaved Q0.31) until a block is complete or the frames are
     /// used up; call it until it returns `None`.
     pub fn feed(&mut self, input: &mut &[i32]) -> Option<&Block> {
-        self.fill(input).then_some(&self.block)
+        self.fill(input).then(|| self.block())
     }
 
     /// The samples that are left when the source has ended: the last, shorter block.
     pub fn flush(&mut self) -> Option<&Block> {
-        self.finish().then_some(&self.block)
+        self.finish().then(|| self.block())
     }
 
     /// [`Conditioner::feed`] without the borrow: whether [`Conditioner::block`] is complete.

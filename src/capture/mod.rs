@@ -25,6 +25,8 @@ mod sample_format;
 mod clock;
 #[cfg(feature = "std")]
 mod device_name;
+#[cfg(feature = "files")]
+mod file;
 #[cfg(feature = "std")]
 mod pace;
 #[cfg(feature = "std")]
@@ -43,6 +45,8 @@ pub use sample_format::SampleFormat;
 pub use clock::{Clock, ManualClock, SystemClock};
 #[cfg(feature = "std")]
 pub use device_name::{DeviceNameError, SYSFS_SOUND, UsbName, resolve, usb_name};
+#[cfg(feature = "files")]
+pub use file::{FileCause, FileError, FileMicrophone};
 #[cfg(feature = "std")]
 pub use pace::{Pace, Paced};
 #[cfg(feature = "std")]

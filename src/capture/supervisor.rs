@@ -193,7 +193,7 @@ where
         match &mut self.conditioner {
             Some(conditioner) => conditioner.change_source(granted.rate_hz, granted.channels)?,
             None => {
-                self.conditioner = Some(Conditioner::new(granted.rate_hz, granted.channels, self.channel)?)
+                self.conditioner = Some(Conditioner::new(granted.rate_hz, granted.channels, self.channel)?);
             }
         }
         self.period.resize(granted.period_samples().max(usize::from(granted.channels)), 0);

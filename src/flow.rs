@@ -41,8 +41,8 @@ pub struct LogMel {
 pub struct Level(pub i16);
 
 impl Level {
-    /// The level of digital silence.
-    pub const SILENCE: Self = Self(-48 * 256);
+    /// The level of digital silence: the least that the front-end's integers hold, −143 dBFS.
+    pub const SILENCE: Self = Self(-12_182);
 
     /// The level in decibels relative to a full-scale sine.
     #[must_use]
@@ -71,6 +71,20 @@ pub struct Scores {
     pub end: SampleIndex,
     /// One calibrated probability per label, in the model's label order; they sum to 1.
     pub probabilities: heapless::Vec<f32, MAX_LABELS>,
+}
+
+impl Scores {
+    /// The likeliest label, the lowest index of equals, and its probability. (0, 0.0) where there are no labels.
+    #[must_use]
+    pub fn leader(&self) -> (u8, f32) {
+        let mut leader = (0, self.probabilities.first().copied().unwrap_or(0.0));
+        for (label, &p) in self.probabilities.iter().enumerate().skip(1) {
+            if p > leader.1 {
+                leader = (label as u8, p);
+            }
+        }
+        leader
+    }
 }
 
 /// What the device believes at one moment (decide → display).

@@ -94,15 +94,17 @@ impl FrontendSpec {
         low_hz: 32,
         high_hz: 7200,
         log_steps: 256,
-        level: LevelHandling::Tracked { frames: 256, gate: -33 * 256, center: 10 * 256 },
+        level: LevelHandling::Tracked { frames: 256, gate: -33 * 256, center: 11 * 256 },
     };
 
     /// The shipped front-end with absolute levels, for experiments with other normalizations.
     pub const ABSOLUTE: Self = Self { level: LevelHandling::Absolute { center: -20 * 256 }, ..Self::SHIPPED };
 
-    /// A 64-bit FNV-1a hash of every field. Equal fingerprints mean equal numbers on every machine.
+    /// A 64-bit FNV-1a hash of the [`Display`](core::fmt::Display) form, which names every field. Equal fingerprints mean equal numbers on every machine.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
+        use core::fmt::Write as _;
+
         struct Fnv(u64);
         impl core::fmt::Write for Fnv {
             fn write_str(&mut self, s: &str) -> core::fmt::Result {
@@ -114,7 +116,7 @@ impl FrontendSpec {
         }
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
         // Writing to the hasher cannot fail.
-        let _ = core::fmt::write(&mut hash, format_args!("{self:?}"));
+        let _ = write!(hash, "{self}");
         hash.0
     }
 
@@ -172,6 +174,30 @@ impl FrontendSpec {
     }
 }
 
+impl core::fmt::Display for FrontendSpec {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // The fingerprint hashes this text: changing it changes every model's manifest.
+        write!(
+            f,
+            "revision {}, {} Hz, Hann {}, hop {}, {} mel bands {}-{} Hz, log2 in steps of 1/{}, level ",
+            self.revision,
+            self.rate_hz,
+            self.window,
+            self.hop,
+            self.mel_bands,
+            self.low_hz,
+            self.high_hz,
+            self.log_steps
+        )?;
+        match self.level {
+            LevelHandling::Absolute { center } => write!(f, "absolute, center {center}"),
+            LevelHandling::Tracked { frames, gate, center } => {
+                write!(f, "tracked over {frames} frames, gate {gate}, center {center}")
+            }
+        }
+    }
+}
+
 /// A specification that this build cannot compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpecError {
@@ -188,3 +214,61 @@ impl core::fmt::Display for SpecError {
 }
 
 impl core::error::Error for SpecError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_specification_is_valid_and_its_fingerprint_is_pinned() {
+        assert_eq!(FrontendSpec::SHIPPED.validate(), Ok(()));
+        assert_eq!(FrontendSpec::ABSOLUTE.validate(), Ok(()));
+        // A changed fingerprint means that every trained model is void.
+        assert_eq!(FrontendSpec::SHIPPED.fingerprint(), 0x0928_14f2_3737_c348, "{}", FrontendSpec::SHIPPED);
+    }
+
+    #[test]
+    fn every_field_changes_the_fingerprint_and_is_named() {
+        let shipped = FrontendSpec::SHIPPED;
+        let changed = [
+            ("revision", FrontendSpec { revision: 2, ..shipped }),
+            ("rate_hz", FrontendSpec { rate_hz: 16_000, ..shipped }),
+            ("window", FrontendSpec { window: 2048, ..shipped }),
+            ("hop", FrontendSpec { hop: 1536, ..shipped }),
+            ("mel_bands", FrontendSpec { mel_bands: 64, ..shipped }),
+            ("low_hz", FrontendSpec { low_hz: 40, ..shipped }),
+            ("high_hz", FrontendSpec { high_hz: 8000, ..shipped }),
+            ("log_steps", FrontendSpec { log_steps: 128, ..shipped }),
+            ("level", FrontendSpec::ABSOLUTE),
+            (
+                "level",
+                FrontendSpec {
+                    level: LevelHandling::Tracked { frames: 255, gate: -33 * 256, center: 11 * 256 },
+                    ..shipped
+                },
+            ),
+        ];
+        for (field, other) in changed {
+            assert_ne!(shipped.fingerprint(), other.fingerprint(), "{field}");
+            assert_eq!(shipped.difference(&other), Some(field));
+        }
+        assert_eq!(shipped.difference(&shipped), None);
+    }
+
+    #[test]
+    fn what_this_build_cannot_compute_is_refused_by_field() {
+        let shipped = FrontendSpec::SHIPPED;
+        for (field, spec) in [
+            ("rate_hz", FrontendSpec { rate_hz: 44_100, ..shipped }),
+            ("hop", FrontendSpec { hop: 0, ..shipped }),
+            ("low_hz", FrontendSpec { low_hz: 0, ..shipped }),
+            ("high_hz", FrontendSpec { high_hz: 12_000, ..shipped }),
+            (
+                "level.frames",
+                FrontendSpec { level: LevelHandling::Tracked { frames: 0, gate: 0, center: 0 }, ..shipped },
+            ),
+        ] {
+            assert_eq!(spec.validate().map_err(|e| e.field), Err(field));
+        }
+    }
+}

@@ -1,1 +1,16 @@
-//! stage
+//! Wires the stages. The one place where they meet.
+//!
+//! | module | what it does | needs |
+//! | --- | --- | --- |
+//! | [`Recognizer`] | blocks of sound in, verdicts out: front-end, classifier and decision as one | nothing |
+//! | [`recording`] | a whole recording in, one verdict out | `std` |
+//! | [`listen`] | the threads and queues of live listening | `std` |
+
+mod recognizer;
+
+#[cfg(feature = "std")]
+pub mod listen;
+#[cfg(feature = "std")]
+pub mod recording;
+
+pub use recognizer::Recognizer;

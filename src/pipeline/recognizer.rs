@@ -1,0 +1,107 @@
+//! Blocks of sound in, verdicts out.
+
+use crate::classify::{Classifier, ClassifyError};
+use crate::decide::Decider;
+use crate::flow::{Block, Fault, LogMel, SampleIndex, Scores, State, Verdict};
+use crate::frontend::{Frontend, FrontendState};
+use crate::spec::{FRAMES_PER_STEP, VERDICT_FRAMES, WINDOW_FRAMES};
+
+/// Front-end, classifier and decision of one stream. Allocates nothing itself; what the engine does is the engine's
+/// business.
+pub struct Recognizer<C> {
+    frontend: Frontend,
+    state: FrontendState,
+    ear: Ear<C>,
+}
+
+/// What happens to frames.
+struct Ear<C> {
+    classifier: C,
+    decider: Decider,
+    /// Frames since the stream began.
+    frames: usize,
+    /// Frames between verdicts.
+    period: usize,
+}
+
+impl<C: Classifier> Recognizer<C> {
+    /// A recognizer at the beginning of a stream, with a verdict every [`VERDICT_FRAMES`] frames.
+    pub fn new(frontend: Frontend, classifier: C, decider: Decider) -> Self {
+        let ear = Ear { classifier, decider, frames: 0, period: VERDICT_FRAMES };
+        Self { frontend, state: FrontendState::default(), ear }
+    }
+
+    /// Asks for a verdict every `frames` frames, rounded up to a multiple of [`FRAMES_PER_STEP`].
+    #[must_use]
+    pub fn with_period(mut self, frames: usize) -> Self {
+        self.ear.period = frames.max(1).next_multiple_of(FRAMES_PER_STEP);
+        self
+    }
+
+    /// Takes the next block of sound. `sink` gets a verdict, with the scores that it came from, at every verdict
+    /// period, and one without scores whenever the state changes for another reason; and the decision stage, for
+    /// [`Decider::scene`].
+    pub fn push(&mut self, block: &Block, mut sink: impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+        let ear = &mut self.ear;
+        if block.lost > 0 {
+            ear.restart();
+            let verdict = ear.decider.gap(block.start);
+            ear.tell(verdict, &mut sink);
+        }
+        self.frontend.push(&mut self.state, block, |frame| ear.hear(frame, &mut sink));
+    }
+
+    /// The microphone broke at sample index `at`.
+    pub fn fault(&mut self, at: SampleIndex, fault: Fault) -> Option<Verdict> {
+        self.ear.decider.fault(at, fault)
+    }
+
+    /// The microphone delivers again, from sample index `at` on.
+    pub fn mended(&mut self, at: SampleIndex) -> Option<Verdict> {
+        self.ear.decider.mended(at)
+    }
+
+    /// The decision stage, for what a display needs to know.
+    pub fn decider(&self) -> &Decider {
+        &self.ear.decider
+    }
+}
+
+impl<C: Classifier> Ear<C> {
+    fn restart(&mut self) {
+        self.classifier.reset();
+        self.frames = 0;
+    }
+
+    fn tell(&self, verdict: Option<Verdict>, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+        if let Some(verdict) = verdict {
+            sink(&self.decider, verdict, None);
+        }
+    }
+
+    fn hear(&mut self, frame: &LogMel, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+        self.classifier.push(frame);
+        self.frames += 1;
+        let verdict = self.decider.level(frame.end, frame.level);
+        self.tell(verdict, sink);
+        if self.frames < WINDOW_FRAMES || !(self.frames - WINDOW_FRAMES).is_multiple_of(self.period) {
+            return;
+        }
+        // Silence has no genre: nothing is computed for it.
+        let verdict = self.decider.verdict();
+        if verdict.state == State::Silence {
+            return sink(&self.decider, verdict, None);
+        }
+        match self.classifier.scores() {
+            Ok(scores) => {
+                let verdict = self.decider.scores(&scores);
+                sink(&self.decider, verdict, Some(&scores));
+            }
+            Err(ClassifyError::NotReady) => {}
+            Err(_) => {
+                let verdict = self.decider.fault(frame.end, Fault::Classifier);
+                self.tell(verdict, sink);
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+# harmonynet: `make` lists the targets. Each installs what it needs and this machine lacks (.ci/setup; asks before sudo).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# rustup's and our own tools are found even where no shell profile names them.
+export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
+
+# What `make run` does: `make run ARGS="listen --device hw:1"` listens to a microphone.
+ARGS ?= listen --demo
+BARE_METAL := thumbv7em-none-eabihf
+
+.PHONY: help run test test-train lint bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## build and listen: to self-made music, or ARGS="listen --device ..." for a microphone
+	@.ci/setup run
+	cargo build --release --locked
+	target/release/harmonynet $(ARGS)
+
+test: ## every test: features one by one, the core without an operating system, the whole workspace, the documentation
+	@.ci/setup test
+	.ci/features check
+	if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(BARE_METAL)" ]; then \
+	  cargo build --locked --no-default-features --target $(BARE_METAL); \
+	else \
+	  echo "skipped: the build for $(BARE_METAL) (no such Rust target here; .ci/setup says how to get it)"; \
+	fi
+	cargo test --workspace --locked
+
+test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)
+	@.ci/setup test-train
+	[ -x target/train-venv/bin/python ] || python3 -m venv target/train-venv
+	target/train-venv/bin/pip install --quiet --disable-pip-version-check -r models/train/requirements.txt
+	cd models/train && ../../target/train-venv/bin/python -m unittest discover -v -p 'test*.py'
+
+lint: ## formatting, clippy, documentation, licences of dependencies, scripts
+	@.ci/setup lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	.ci/features clippy
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
+	cargo deny --log-level warn --locked check bans licenses sources
+	shellcheck .ci/setup .ci/run .ci/features
+
+bench: ## costs beside librosa and others: tables, and target/bench.json
+	@.ci/setup bench
+	cargo bench --locked --bench bench
+
+clean: ## remove everything that was built
+	cargo clean

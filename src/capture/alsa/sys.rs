@@ -49,16 +49,22 @@ fn running(error: Error) -> PcmError {
     }
 }
 
+/// Why a device couldn't be configured or asked.
+fn configuring(error: Error) -> CaptureError {
+    if error.errno() == errno::EINVAL { CaptureError::Format } else { opening(error) }
+}
+
 /// Why a device couldn't be opened.
 fn opening(error: Error) -> CaptureError {
     match error.errno() {
+        // No card has this index or id, or the configuration makes no sense.
+        errno::EINVAL => CaptureError::Missing,
         // The last two: the sound server that the PCM leads to isn't running.
         errno::ENOENT | errno::ENODEV | errno::ENXIO | errno::ECONNREFUSED | errno::EHOSTDOWN => {
             CaptureError::Missing
         }
         errno::EBUSY | errno::EAGAIN => CaptureError::Busy,
         errno::EACCES | errno::EPERM => CaptureError::Denied,
-        errno::EINVAL => CaptureError::Format,
         number => CaptureError::Os(number),
     }
 }
@@ -90,10 +96,10 @@ impl SystemPcm {
         hush();
         let pcm = PCM::new(pcm_string, Direction::Capture, true).map_err(opening)?;
         let format = configure(&pcm, options)?;
-        let granted = granted(&pcm, format).map_err(opening)?;
-        let software = pcm.sw_params_current().map_err(opening)?;
-        software.set_avail_min(granted.period_frames.into()).map_err(opening)?;
-        pcm.sw_params(&software).map_err(opening)?;
+        let granted = granted(&pcm, format).map_err(configuring)?;
+        let software = pcm.sw_params_current().map_err(configuring)?;
+        software.set_avail_min(granted.period_frames.into()).map_err(configuring)?;
+        pcm.sw_params(&software).map_err(configuring)?;
         drop(software);
         let copied = granted.access == Access::ReadWrite;
         let bytes = copied.then(|| vec![0; granted.period_samples() * format.bytes()]);
@@ -135,8 +141,8 @@ fn configure(pcm: &PCM, options: &AlsaOptions) -> Result<SampleFormat, CaptureEr
                 if options.format.is_some_and(|only| only != format) {
                     continue;
                 }
-                let params = HwParams::any(pcm).map_err(opening)?;
-                params.set_rate_resample(converting).map_err(opening)?;
+                let params = HwParams::any(pcm).map_err(configuring)?;
+                params.set_rate_resample(converting).map_err(configuring)?;
                 if params.set_access(*access).is_err() || params.set_format(alsa_format(format)).is_err() {
                     continue;
                 }
@@ -158,7 +164,7 @@ fn complete(params: &HwParams<'_>, options: &AlsaOptions) -> Result<(), CaptureE
         (None, Channel::Pick(index)) => index.saturating_add(1),
         (None, Channel::Mix) => 2,
     };
-    let channels = params.set_channels_near(wanted.into()).map_err(opening)?;
+    let channels = params.set_channels_near(wanted.into()).map_err(configuring)?;
     let count = u8::try_from(channels).map_err(|_| CaptureError::Channels)?;
     options.channel.check(count)?;
     if options.channels.is_some_and(|only| only != count) || count > MAX_CHANNELS {
@@ -174,7 +180,7 @@ fn complete(params: &HwParams<'_>, options: &AlsaOptions) -> Result<(), CaptureE
         params.set_period_time_near(PERIOD_MICROS, ValueOr::Nearest)?;
         params.set_buffer_time_near(BUFFER_MICROS, ValueOr::Nearest)
     };
-    set().map(|_| ()).map_err(opening)
+    set().map(|_| ()).map_err(configuring)
 }
 
 impl Pcm for SystemPcm {
@@ -250,7 +256,7 @@ fn devices_of(card: i32) -> Result<Vec<Device>, Error> {
 
 fn offers(pcm_string: &str) -> Result<Offers, CaptureError> {
     let pcm = PCM::new(pcm_string, Direction::Capture, true).map_err(opening)?;
-    let any = HwParams::any(&pcm).map_err(opening)?;
+    let any = HwParams::any(&pcm).map_err(configuring)?;
     let offers = || {
         Ok(Offers {
             formats: Format::all()
@@ -263,7 +269,7 @@ fn offers(pcm_string: &str) -> Result<Offers, CaptureError> {
             usable_rates_hz: RATES_HZ.into_iter().filter(|rate| any.test_rate(*rate).is_ok()).collect(),
         })
     };
-    offers().map_err(opening)
+    offers().map_err(configuring)
 }
 
 /// Beginnings of PCM names that no listener wants: raw and converting forms of the devices, loudspeakers, filters.

@@ -10,6 +10,7 @@
 //! | [`probability`] | logits → calibrated probabilities | nothing |
 //! | [`manifest`] | what a model package says of itself, and whether it may be believed | `std` |
 //! | [`package`] | the files of a package, from a folder or from the binary, never unverified | `std` |
+//! | [`tract`] | the reference engine: an ONNX graph of the streaming contract | `tract` |
 
 pub mod probability; // logits → probabilities
 pub mod window; // the last frames of the stream
@@ -18,6 +19,9 @@ pub mod window; // the last frames of the stream
 pub mod manifest; // what a package says of itself
 #[cfg(feature = "std")]
 pub mod package; // the package's files
+
+#[cfg(feature = "tract")]
+pub mod tract; // the reference engine
 
 use crate::flow::{LogMel, Scores};
 

@@ -145,6 +145,8 @@ pub enum Fault {
     MicrophoneStalled,
     /// Another program holds the microphone.
     MicrophoneBusy,
+    /// This user may not open the microphone.
+    MicrophoneDenied,
     /// The microphone offers no format that can be read.
     MicrophoneFormat,
     /// The classifier failed or gave a score that is not a number.
@@ -160,6 +162,7 @@ impl Fault {
             Self::MicrophoneLost => "mic lost",
             Self::MicrophoneStalled => "mic stalled",
             Self::MicrophoneBusy => "mic busy",
+            Self::MicrophoneDenied => "mic denied",
             Self::MicrophoneFormat => "mic format",
             Self::Classifier => "model",
         }
@@ -177,6 +180,7 @@ impl Fault {
             Self::MicrophoneBusy => {
                 "stop the program that uses it, or share it with --device dsnoop:CARD=..."
             }
+            Self::MicrophoneDenied => "add the user to the group `audio` and log in again",
             Self::MicrophoneFormat => "choose another device, or its `plughw:` form",
             Self::Classifier => "verify the model with `harmonynet model --verify`",
         }
@@ -190,6 +194,7 @@ impl core::fmt::Display for Fault {
             Self::MicrophoneLost => "the microphone went away",
             Self::MicrophoneStalled => "the microphone delivers no sound",
             Self::MicrophoneBusy => "another program holds the microphone",
+            Self::MicrophoneDenied => "this user may not open the microphone",
             Self::MicrophoneFormat => "the microphone offers no format that can be read",
             Self::Classifier => "the classifier failed",
         })

@@ -4,6 +4,7 @@ mod classify;
 mod devices;
 mod evaluate;
 mod features;
+mod files;
 mod listen;
 mod model;
 mod source;

@@ -1,0 +1,277 @@
+//! The threads of live listening.
+//!
+//! ```text
+//! capture thread ──── lock-free queue ────▶ signal thread ──── bounded channel ────▶ display (the caller's thread)
+//! reads, conditions   256 blocks, 5.9 s     recognizes          64 pieces of news    shows
+//! ```
+//! Sound is never held up by what comes after it: a full queue loses blocks, a full channel loses news, both counted.
+//! Sources that lose nothing while they wait (files, pipes) wait instead.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver as NewsReceiver, RecvTimeoutError, Sender as NewsSender, bounded};
+
+use super::Recognizer;
+use super::queue::{Sender, Sound, SoundQueue};
+use crate::capture::{Capture, CaptureError, Clock, Counters, Granted, Microphone, Supervisor};
+use crate::classify::Classifier;
+use crate::decide::Decider;
+use crate::flow::{Fault, Labels, SampleIndex, Scene, Scores, State, Verdict};
+use crate::spec::MAX_LABELS;
+
+/// Blocks between two scenes while nothing but the level changes: 4 · 23 ms.
+const BLOCKS_PER_SCENE: u32 = 4;
+/// News that wait for a slow display.
+const WAITING_NEWS: usize = 64;
+/// How often the display's thread looks whether it is to stop.
+const STOP_CHECK: Duration = Duration::from_millis(100);
+
+/// What the display's thread is told.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum News {
+    /// The level moved.
+    Level(Scene),
+    /// A verdict, and the scores that it came from if it came from any.
+    Verdict(Scene, Option<Scores>),
+    /// The microphone was opened; this is what it really delivers.
+    Opened(Granted),
+    /// The microphone broke or could not be opened; a [`News::Verdict`] says the same to the display.
+    Broken(Fault, CaptureError),
+    /// The recording is over; with the error where it broke off.
+    Ended(Option<CaptureError>),
+}
+
+/// What happened while listening.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Samples heard, lost ones not counted.
+    pub heard: u64,
+    /// Verdicts, one per verdict period.
+    pub verdicts: u64,
+    /// For how many verdicts each label was shown as the genre.
+    pub shown: [u64; MAX_LABELS],
+    /// News that a slow display missed.
+    pub missed_news: u64,
+    /// Samples lost because the signal thread was too slow.
+    pub dropped: u64,
+    /// What the microphone went through.
+    pub microphone: Counters,
+    /// Whether the capture thread got a real-time priority.
+    pub real_time: bool,
+    /// Time that the signal thread worked.
+    pub busy: Duration,
+    /// Time that passed.
+    pub elapsed: Duration,
+}
+
+/// Listens until the recording ends, `stop` is set or `show` breaks; then every thread has ended.
+///
+/// `show` is called on this thread with every piece of [`News`].
+pub fn listen<F, M, C, K>(
+    supervisor: Supervisor<F, M, C>,
+    recognizer: Recognizer<K>,
+    labels: &Labels,
+    stop: &AtomicBool,
+    show: impl FnMut(News) -> ControlFlow<()>,
+) -> Summary
+where
+    F: FnMut() -> Result<M, CaptureError> + Send,
+    M: Microphone + Send,
+    C: Clock + Send,
+    K: Classifier + Send,
+{
+    let began = Instant::now();
+    let (news, inbox) = bounded(WAITING_NEWS);
+    let mut queue = SoundQueue::default();
+    let mut summary = std::thread::scope(|scope| {
+        let capture_news = Herald { news: news.clone(), missed: 0 };
+        // The capture thread needs the signal thread's handle, which is this closure's first product.
+        let signal = scope.spawn(move || {
+            let (sender, mut receiver) = queue.split(std::thread::current());
+            std::thread::scope(|inner| {
+                let capture = inner.spawn(move || capture(supervisor, sender, capture_news, stop));
+                let mut ear = SignalThread::new(recognizer, labels, Herald { news, missed: 0 });
+                while receiver.next(|sound| ear.hear(sound)) {}
+                drop(receiver);
+                let captured = capture.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                ear.finish(captured)
+            })
+        });
+        display(&inbox, stop, show);
+        // Whoever waits for room in the channel finds it closed.
+        stop.store(true, Ordering::Relaxed);
+        drop(inbox);
+        signal.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    summary.elapsed = began.elapsed();
+    summary
+}
+
+/// Shows news until they end.
+fn display(inbox: &NewsReceiver<News>, stop: &AtomicBool, mut show: impl FnMut(News) -> ControlFlow<()>) {
+    while !stop.load(Ordering::Relaxed) {
+        match inbox.recv_timeout(STOP_CHECK) {
+            Ok(news) => {
+                if show(news).is_break() {
+                    return;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Tells the display's thread.
+struct Herald {
+    news: NewsSender<News>,
+    missed: u64,
+}
+
+impl Herald {
+    /// Tells if there is room, or waits for it where the source is `patient`.
+    fn tell(&mut self, news: News, patient: bool) {
+        let told = if patient { self.news.send(news).is_ok() } else { self.news.try_send(news).is_ok() };
+        self.missed += u64::from(!told);
+    }
+}
+
+/// What the capture thread leaves behind.
+#[derive(Default)]
+struct Captured {
+    counters: Counters,
+    dropped: u64,
+    missed_news: u64,
+    real_time: bool,
+}
+
+/// The capture thread.
+fn capture<F, M, C>(
+    mut supervisor: Supervisor<F, M, C>,
+    mut sender: Sender<'_>,
+    mut herald: Herald,
+    stop: &AtomicBool,
+) -> Captured
+where
+    F: FnMut() -> Result<M, CaptureError>,
+    M: Microphone,
+    C: Clock,
+{
+    let mut real_time = false;
+    let mut at: SampleIndex = 0;
+    let mut broken = false;
+    let mut patient = false;
+    while !stop.load(Ordering::Relaxed) {
+        match supervisor.next() {
+            Capture::Block(block) => {
+                if std::mem::take(&mut broken) {
+                    // Only sound proves that an opened microphone is mended.
+                    sender.change(Sound::Mended(block.start));
+                }
+                at = block.start + block.samples.len() as u64;
+                sender.block(block, patient);
+            }
+            Capture::Opened(granted) => {
+                patient = granted.buffer_frames == 0;
+                // Only a device that loses sound while it waits is worth pushing others aside.
+                real_time = real_time || (!patient && super::priority::raise());
+                herald.tell(News::Opened(granted), patient);
+            }
+            Capture::Fault { fault, error } => {
+                broken = true;
+                sender.change(Sound::Fault(at, fault));
+                herald.tell(News::Broken(fault, error), false);
+            }
+            Capture::Waiting => {}
+            Capture::End(reason) => {
+                // The end is told by the signal thread, after everything that was heard.
+                sender.change(Sound::End(reason));
+                break;
+            }
+        }
+    }
+    Captured {
+        counters: supervisor.counters(),
+        dropped: sender.dropped(),
+        missed_news: herald.missed,
+        real_time,
+    }
+}
+
+/// The signal thread's state.
+struct SignalThread<'a, K> {
+    recognizer: Recognizer<K>,
+    labels: &'a Labels,
+    herald: Herald,
+    blocks: u32,
+    summary: Summary,
+}
+
+impl<'a, K: Classifier> SignalThread<'a, K> {
+    fn new(recognizer: Recognizer<K>, labels: &'a Labels, herald: Herald) -> Self {
+        Self { recognizer, labels, herald, blocks: 0, summary: Summary::default() }
+    }
+
+    fn hear(&mut self, sound: &Sound) {
+        let began = Instant::now();
+        let Self { recognizer, labels, herald, summary, .. } = self;
+        match sound {
+            Sound::Block { block, patient } => {
+                summary.heard += block.samples.len() as u64;
+                let mut told = false;
+                recognizer.push(block, |decider, verdict, scores| {
+                    told = true;
+                    count(summary, verdict, scores);
+                    herald.tell(News::Verdict(decider.scene(labels), scores.cloned()), *patient);
+                });
+                self.blocks += 1;
+                if told {
+                    self.blocks = 0;
+                } else if self.blocks >= BLOCKS_PER_SCENE {
+                    self.blocks = 0;
+                    herald.tell(News::Level(recognizer.decider().scene(labels)), false);
+                }
+            }
+            Sound::Fault(at, fault) => {
+                let verdict = recognizer.fault(*at, *fault);
+                tell_change(herald, recognizer.decider(), labels, verdict);
+            }
+            Sound::Mended(at) => {
+                let verdict = recognizer.mended(*at);
+                tell_change(herald, recognizer.decider(), labels, verdict);
+            }
+            Sound::End(reason) => herald.tell(News::Ended(*reason), true),
+        }
+        self.summary.busy += began.elapsed();
+    }
+
+    fn finish(self, captured: Captured) -> Summary {
+        Summary {
+            missed_news: self.herald.missed + captured.missed_news,
+            dropped: captured.dropped,
+            microphone: captured.counters,
+            real_time: captured.real_time,
+            ..self.summary
+        }
+    }
+}
+
+fn tell_change(herald: &mut Herald, decider: &Decider, labels: &Labels, verdict: Option<Verdict>) {
+    if verdict.is_some() {
+        herald.tell(News::Verdict(decider.scene(labels), None), false);
+    }
+}
+
+fn count(summary: &mut Summary, verdict: Verdict, scores: Option<&Scores>) {
+    if scores.is_none() {
+        return;
+    }
+    summary.verdicts += 1;
+    if let State::Genre { label, .. } = verdict.state {
+        summary.shown[usize::from(label)] += 1;
+    }
+}

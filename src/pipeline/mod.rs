@@ -4,12 +4,17 @@
 //! | --- | --- | --- |
 //! | [`Recognizer`] | blocks of sound in, verdicts out: front-end, classifier and decision as one | nothing |
 //! | [`recording`] | a whole recording in, one verdict out | `std` |
-//! | [`listen`] | the threads and queues of live listening | `std` |
+//! | [`listen`] | the threads of live listening | `std` |
+//! | [`queue`] | the lock-free queue between them | `std` |
 
 mod recognizer;
 
 #[cfg(feature = "std")]
 pub mod listen;
+#[cfg(feature = "std")]
+mod priority;
+#[cfg(feature = "std")]
+pub mod queue;
 #[cfg(feature = "std")]
 pub mod recording;
 

@@ -1,0 +1,152 @@
+//! Where the sound comes from: a microphone, a recording, a pipe or self-made music.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use harmonynet::capture::demo::{DemoPlayer, Piece};
+use harmonynet::capture::{
+    CaptureError, Channel, FileMicrophone, Microphone, Pace, Paced, PcmStream, SampleFormat, SystemClock,
+};
+
+/// Rate at which self-made music is played: what I2S and USB microphones deliver, so that the resampler has its part.
+const DEMO_RATE_HZ: u32 = 48_000;
+
+/// Options that say where the sound comes from.
+#[derive(Args, Debug)]
+pub(crate) struct SourceArgs {
+    /// Recording to listen to instead of a microphone (WAV, FLAC, MP3, Ogg); `-` for raw samples on standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["device", "demo"])]
+    file: Option<PathBuf>,
+
+    /// Microphone: index, card id, ALSA PCM string, usb:PORT or usb:serial=NUMBER (see `harmonynet devices`)
+    #[arg(long, short = 'D', value_name = "NAME", env = "HARMONYNET_DEVICE", default_value = "default")]
+    device: String,
+
+    /// Play self-made music through ALSA instead of a microphone
+    #[arg(long, value_name = "PIECE", num_args = 0..=1, default_missing_value = "disco", require_equals = true)]
+    demo: Option<DemoPiece>,
+
+    /// Listen to the microphone if there is one, else to self-made music
+    #[arg(long, conflicts_with_all = ["file", "demo"])]
+    or_demo: bool,
+
+    /// Channel to listen to, counted from 1, or the mean of all
+    #[arg(long, value_name = "N|mix", default_value = "mix", value_parser = channel)]
+    pub(crate) channel: Channel,
+
+    /// How fast a recording or self-made music is delivered
+    #[arg(long, value_enum, default_value_t = PaceArg::Realtime)]
+    pace: PaceArg,
+
+    /// Rate of raw samples on standard input, hertz
+    #[arg(long, value_name = "HZ", default_value_t = 48_000)]
+    rate: u32,
+
+    /// Channels of raw samples on standard input
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    channels: u8,
+
+    /// Format of raw samples on standard input: S16_LE, S24_LE, S24_3LE or S32_LE
+    #[arg(long, value_name = "FORMAT", default_value = "S16_LE", value_parser = sample_format)]
+    format: SampleFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DemoPiece {
+    Classical,
+    Disco,
+    Metal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PaceArg {
+    /// As a microphone would
+    Realtime,
+    /// As fast as it can be read
+    Fast,
+}
+
+fn channel(text: &str) -> Result<Channel, String> {
+    match text.parse::<u8>() {
+        _ if text == "mix" => Ok(Channel::Mix),
+        Ok(number @ 1..=8) => Ok(Channel::Pick(number - 1)),
+        _ => Err("expected a number from 1 to 8, or mix".into()),
+    }
+}
+
+fn sample_format(text: &str) -> Result<SampleFormat, String> {
+    SampleFormat::from_name(text).ok_or_else(|| "expected S16_LE, S24_LE, S24_3LE or S32_LE".into())
+}
+
+/// A microphone of any kind.
+pub(crate) type AnyMicrophone = Box<dyn Microphone + Send>;
+
+/// Sound that can be opened, and opened again.
+pub(crate) struct Source {
+    /// What to call it.
+    pub(crate) name: String,
+    /// Opens it.
+    pub(crate) open: Box<dyn FnMut() -> Result<AnyMicrophone, CaptureError> + Send>,
+    /// Seconds after which there is nothing more to hear, where the source itself doesn't say so.
+    pub(crate) seconds: Option<f64>,
+    /// Files that the source reads, deleted with it.
+    _files: Option<tempfile::TempDir>,
+}
+
+impl SourceArgs {
+    /// The source that the options name.
+    ///
+    /// Must be called before any thread is started: playing music through ALSA sets an environment variable.
+    pub(crate) fn source(&self) -> Result<Source> {
+        let pace = if self.pace == PaceArg::Fast { Pace::Fast } else { Pace::RealTime };
+        match (&self.file, self.demo) {
+            (Some(file), _) if file == Path::new("-") => self.pipe(),
+            (Some(file), _) => recording(file, pace),
+            (None, Some(piece)) => self.demo(piece, pace),
+            (None, None) if self.or_demo && !has_microphone() => {
+                eprintln!("no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)");
+                self.demo(DemoPiece::Disco, pace)
+            }
+            (None, None) => Ok(Source {
+                name: format!("microphone `{}`", self.device),
+                open: microphone(self.device.clone(), None)?,
+                seconds: None,
+                _files: None,
+            }),
+        }
+    }
+
+    fn pipe(&self) -> Result<Source> {
+        let stdin = std::io::BufReader::new(std::io::stdin());
+        let microphone = PcmStream::new(stdin, self.format, self.rate, self.channels)
+            .context("raw samples on standard input (--rate, --channels)")?;
+        Ok(Source { name: "standard input".into(), open: once(Box::new(microphone)), seconds: None, _files: None })
+    }
+
+    fn demo(&self, piece: DemoPiece, pace: Pace) -> Result<Source> {
+        let piece = match piece {
+            DemoPiece::Classical => Piece::Classical,
+            DemoPiece::Disco => Piece::Disco,
+            DemoPiece::Metal => Piece::Metal,
+        };
+        demo(piece, pace).with_context(|| format!("self-made music `{}`", piece.name()))
+    }
+}
+
+/// A recording, opened once: what can't be opened now won't be later.
+fn recording(file: &Path, pace: Pace) -> Result<Source> {
+    let microphone = FileMicrophone::open(file)?;
+    Ok(Source {
+        name: file.display().to_string(),
+        open: once(Box::new(Paced::new(microphone, pace, SystemClock::default()))),
+        seconds: None,
+        _files: None,
+    })
+}
+
+/// Gives `microphone` once; then the recording is over.
+fn once(microphone: AnyMicrophone) -> Box<dyn FnMut() -> Result<AnyMicrophone, CaptureError> + Send> {
+    let mut microphone = Some(microphone);
+    Box::new(move || microphone.take().ok_or(CaptureError::Ended))
+}

@@ -2,8 +2,10 @@
 //!
 //! Every ratio is cost of ours over cost of theirs (below 1: ours is cheaper), from one interleaved run on one core, the
 //! median of paired ratios. Prints tables and writes `target/bench.json`, one flat object of figure name → number.
-//! `cargo bench --bench bench -- frontend` (or `tract`, `listen`) runs one part and writes nothing.
+//! `cargo bench --bench bench -- frontend` (or `conditioning`, `tract`, `listen`) runs one part and writes nothing.
 
+#[path = "conditioning.rs"]
+mod conditioning;
 #[path = "engines.rs"]
 mod engines;
 #[path = "frontends.rs"]
@@ -34,7 +36,12 @@ const EXPECTED: &[&str] = &[
     "listen_peak_rss_kib",
 ];
 
-const PARTS: &[Part] = &[("frontend", frontends::run), ("tract", engines::run), ("listen", listening::run)];
+const PARTS: &[Part] = &[
+    ("frontend", frontends::run),
+    ("conditioning", conditioning::run),
+    ("tract", engines::run),
+    ("listen", listening::run),
+];
 
 /// Figures that machines read, in the order in which they were measured.
 #[derive(Default)]

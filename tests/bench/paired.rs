@@ -70,6 +70,13 @@ impl Rounds {
             .map_or(f64::NAN, |i| quantile(&self.ratios(i), 0.5))
     }
 
+    /// Prints each one's cost per `unit` alone: they do different jobs.
+    pub(super) fn print_costs(&self, units: f64, unit: &str) {
+        for (name, seconds) in self.names.iter().zip(&self.seconds) {
+            println!("{name:32}  {:10.1} µs per {unit}", quantile(seconds, 0.5) / units * 1e6);
+        }
+    }
+
     /// Prints one line per contender: cost per `unit` (a repetition is `units` of them), and the first one's cost over its.
     pub(super) fn print(&self, units: f64, unit: &str) {
         let wide = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);

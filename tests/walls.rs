@@ -45,18 +45,17 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("heapless::spsc", OneFile("pipeline")),
     ("crossbeam_channel", OneFile("pipeline")),
     ("thread_priority", OneFile("pipeline")),
-    ("crossterm", OneFile("cli")),
+    ("crossterm", OneFile("display")),
     ("ctrlc", OneFile("cli")),
     ("indicatif", OneFile("cli")),
     ("npyz", OneFile("cli")),
     ("tempfile", Below("cli")),
     ("clap", Below("cli")),
     ("anyhow", Below("cli")),
-    ("serde_json", Below("cli")),
 ];
 
 /// Libraries that any file may name: vocabulary rather than machinery.
-const EVERYWHERE: &[&str] = &["heapless", "libm", "serde"];
+const EVERYWHERE: &[&str] = &["heapless", "libm", "serde", "serde_json"];
 
 /// Top-level modules whose ungated files must do without `std`.
 const CORE: &[&str] = &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline"];

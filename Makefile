@@ -44,9 +44,12 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts
 	cargo deny --log-level warn --locked check bans licenses sources
 	shellcheck .ci/setup .ci/run .ci/features
 
-bench: ## costs beside librosa and others: tables, and target/bench.json
+bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, tract or listen: one table)
 	@.ci/setup bench
-	cargo bench --locked --bench bench
+	cargo bench --locked --bench bench --no-run
+	@# On one core (the last that this shell may use), so that no contender wanders.
+	pin=""; if command -v taskset >/dev/null; then pin="taskset -c $$(taskset -pc $$$$ | sed 's/.*[^0-9]//')"; fi; \
+	$$pin cargo bench --locked --bench bench -- $(PART)
 
 clean: ## remove everything that was built
 	cargo clean

@@ -15,8 +15,9 @@ mod tests;
 use dsp::{Room, soft_clip};
 use kit::Kit;
 use score::{Harmony, Line, Part, Score};
-use super::{Access, CaptureError, Granted, Microphone, Reading};
 use voices::{Amplifier, Bass, Guitar, Lead, Piano, Strings};
+
+use super::{Access, CaptureError, Granted, Microphone, Reading};
 
 /// The pieces that can be played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,14 +218,14 @@ impl Iterator for DemoPlayer {
     }
 }
 
-/// The player as a microphone that loses nothing and ends with the piece.
+/// The piece as a microphone: one channel, at the player's rate, until it ends.
 impl Microphone for DemoPlayer {
     fn granted(&self) -> Granted {
         Granted {
             rate_hz: self.rate_hz,
             channels: 1,
-            encoding: "synthesized",
-            period_frames: self.rate_hz / 50,
+            encoding: "self-made",
+            period_frames: self.rate_hz / 100,
             buffer_frames: 0,
             access: Access::Stream,
         }
@@ -232,8 +233,8 @@ impl Microphone for DemoPlayer {
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {
         let mut frames = 0;
-        for (slot, sample) in into.iter_mut().zip(self) {
-            *slot = sample;
+        for (to, sample) in into.iter_mut().zip(self) {
+            *to = sample;
             frames += 1;
         }
         if frames == 0 { Err(CaptureError::Ended) } else { Ok(Reading { lost: 0, frames }) }

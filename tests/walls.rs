@@ -51,6 +51,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("npyz", OneFile("cli")),
     ("tempfile", Below("cli")),
     ("clap", Below("cli")),
+    ("csv", Below("cli")),
     ("anyhow", Below("cli")),
 ];
 

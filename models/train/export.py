@@ -8,7 +8,7 @@ are the same on every version of PyTorch; the quantizer and the runtime find the
 the file is run by ONNX Runtime beside PyTorch, and a difference beyond 1e-4 is an error: no file is left behind.
 
     python models/train/export.py --run runs/main --out float.onnx
-    python models/train/export.py --untrained 7 --out float.onnx    # random weights, for tests of loaders and quantizers
+    python models/train/export.py --untrained 7 --out float.onnx    # random weights, for tests
 """
 
 from __future__ import annotations

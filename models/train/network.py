@@ -41,6 +41,27 @@ def steps_for(frames: int) -> int:
     return max(0, (frames - RECEPTIVE_MARGIN) // FRAMES_PER_STEP)
 
 
+class Dropout(nn.Module):
+    """Dropout from random bytes, eight per draw: `nn.Dropout` costs as much as the convolutions on a CPU.
+
+    The probability is rounded to 1/256."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.dropped = round(probability * 256)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.dropped == 0:
+            return x
+        draws = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        keep = draws.view(torch.uint8)[: x.numel()] >= self.dropped
+        scale = torch.where(keep, 256 / (256 - self.dropped), 0.0).to(x.dtype)
+        if x.ndim == 4:  # laid out like the channels-last activations that it meets
+            n, c, h, w = x.shape
+            return x * scale.view(n, h, w, c).permute(0, 3, 1, 2)
+        return x * scale.view(x.shape)
+
+
 class Block(nn.Module):
     """Convolution, batch norm, ReLU, max-pool, dropout. The batch norm makes a bias of the convolution redundant."""
 
@@ -49,10 +70,11 @@ class Block(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, kernel_size=3, padding=(0, 1), bias=False)
         self.norm = nn.BatchNorm2d(outputs)
         self.pool = nn.MaxPool2d(2)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.drop(self.pool(torch.relu(self.norm(self.conv(x)))))
+        # ReLU after the pooling instead of before it: the same numbers, at a quarter of the work.
+        return self.drop(torch.relu(self.pool(self.norm(self.conv(x)))))
 
 
 class HarmonyNet(nn.Module):
@@ -76,7 +98,7 @@ class HarmonyNet(nn.Module):
         inputs = (1, *CHANNELS[:-1])
         self.blocks = nn.ModuleList(Block(i, o, dropout) for i, o in zip(inputs, CHANNELS))
         self.lstm = nn.LSTM(LSTM_INPUTS, LSTM_UNITS, batch_first=True)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.dense = nn.Linear(LSTM_UNITS, labels)
 
     def features(self, log_mel: Tensor) -> Tensor:
@@ -87,13 +109,13 @@ class HarmonyNet(nn.Module):
         return x.transpose(1, 2).flatten(2)
 
     def forward(self, log_mel: Tensor) -> Tensor:
-        """[N, T, 128] octaves → logits [N, labels], in float32 whatever the convolutions ran in."""
+        """[N, T, 128] octaves → logits [N, labels]. Under autocast only the convolutions run in bfloat16."""
         if self.normalize == "excerpt":
             deviation, mean = torch.std_mean(log_mel, dim=(1, 2), keepdim=True)
             log_mel = (log_mel - mean) / (deviation + 1e-3)
-        steps = self.features(log_mel).contiguous()
-        outputs, _ = self.lstm(steps)
-        outputs = outputs.float()
+        steps = self.features(log_mel)
+        with torch.autocast("cpu", enabled=False):
+            outputs, _ = self.lstm(steps.float().contiguous())
         return self.dense(self.drop(outputs.mean(1) if self.readout == "mean" else outputs[:, -1]))
 
 

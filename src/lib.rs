@@ -29,3 +29,8 @@ pub mod display;
 pub mod frontend; // samples → log-mel frames // scenes → light
 
 pub mod pipeline; // wires the stages
+
+/// The README's example is a test.
+#[cfg(all(doctest, feature = "tract"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -114,3 +114,31 @@ fn nothing_is_allocated_from_scores_to_a_displays_pixels() {
     assert_eq!(states, 15, "not every state was drawn");
     assert_eq!(count, 0);
 }
+
+/// The named exception: tract allocates inside its run. Counted, printed, and the same every time.
+#[cfg(feature = "tract")]
+#[test]
+fn what_tract_allocates_for_a_verdict_is_counted() {
+    use harmonynet::classify::Classifier as _;
+    use harmonynet::classify::manifest::Precision;
+    use harmonynet::classify::package::Package;
+    use harmonynet::classify::tract::{LoadOptions, TractClassifier};
+
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/harmonynet");
+    let package = Package::open(folder).unwrap();
+    let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
+    let samples: Vec<i32> = DemoPlayer::new(Piece::Classical, 22_050).take(22_050 * 5).collect();
+    for precision in Precision::ALL {
+        let mut engine =
+            TractClassifier::load(&package, &LoadOptions { precision, ..LoadOptions::default() }).unwrap();
+        let mut pushed = 0;
+        let mut state = FrontendState::default();
+        frontend.push_samples(&mut state, &samples, |frame| {
+            pushed += allocations(|| engine.push(frame));
+        });
+        assert_eq!(pushed, 0, "taking frames allocates nothing");
+        let counts: Vec<u64> = (0..3).map(|_| allocations(|| assert!(engine.scores().is_ok()))).collect();
+        println!("tract, {precision} graph: {} allocations per verdict", counts[1]);
+        assert!(counts[1] > 0 && counts[1] == counts[2], "{counts:?}: no steady state");
+    }
+}

@@ -1,7 +1,27 @@
 //! Log-mel frames → scores.
 //!
 //! One trait, [`Classifier`], and its engines. An engine is fed every frame and asked for scores on multiples of
-//! eight frames; whether it recomputes its window or streams is its own business.
+//! eight frames; whether it recomputes its window or streams is its own business. What scores mean over time
+//! (smoothing, hysteresis, states) is not decided here.
+//!
+//! | module | what it does | needs |
+//! | --- | --- | --- |
+//! | [`window`] | the ring of the last [`WINDOW_FRAMES`](crate::spec::WINDOW_FRAMES) frames | nothing |
+//! | [`probability`] | logits → calibrated probabilities | nothing |
+//! | [`manifest`] | what a model package says of itself, and whether it may be believed | `std` |
+//! | [`package`] | the files of a package, from a folder or from the binary, never unverified | `std` |
+//! | [`tract`] | the reference engine: an ONNX graph of the streaming contract | `tract` |
+
+pub mod probability; // logits → probabilities
+pub mod window; // the last frames of the stream
+
+#[cfg(feature = "std")]
+pub mod manifest; // what a package says of itself
+#[cfg(feature = "std")]
+pub mod package; // the package's files
+
+#[cfg(feature = "tract")]
+pub mod tract; // the reference engine
 
 use crate::flow::{LogMel, Scores};
 

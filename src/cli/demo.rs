@@ -4,7 +4,9 @@ use anyhow::Result;
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 use harmonynet::capture::{Pace, Paced, SystemClock};
 
-use super::source::{AnyMicrophone, Source, once};
+#[cfg(not(feature = "alsa"))]
+use super::source::once;
+use super::source::{AnyMicrophone, Source};
 
 /// Rate at which the music is played: what I2S and USB microphones deliver, so that the resampler has its part.
 const RATE_HZ: u32 = 48_000;

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod classify;
+mod demo;
 mod devices;
 mod evaluate;
 mod features;

@@ -1,0 +1,237 @@
+//! Log-mel frames that `harmonynet features` wrote, and who belongs to which part of a split.
+//!
+//! ```text
+//! DIR/frontend.json          {"fingerprint": "…", "spec": {…}}
+//! DIR/<label>/<track>.npy    i16 [frames, 128], Q8.8 octaves
+//! split.csv                  track,genre,<column of parts>,…
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use harmonynet::spec::{FRAMES_PER_STEP, FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
+
+/// Frames between two windows of a track: 2 s, rounded to whole LSTM steps.
+pub const WINDOW_HOP: usize = 11 * FRAMES_PER_STEP;
+
+/// Values of one window.
+pub const WINDOW_VALUES: usize = WINDOW_FRAMES * MEL_BANDS;
+
+/// Why features cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeatureError {
+    /// A file cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A file has another form than it must.
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The features come from another front-end.
+    Frontend {
+        /// The description of the front-end that wrote them.
+        path: PathBuf,
+        /// The field that differs.
+        field: &'static str,
+    },
+    /// The split has no such column.
+    Column {
+        /// The split.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Columns that it has.
+        available: String,
+    },
+    /// A track's label is none of the model's.
+    Label {
+        /// The track.
+        track: String,
+        /// Its label.
+        label: String,
+    },
+    /// No track of this part gives a window.
+    Empty {
+        /// The part.
+        part: String,
+    },
+}
+
+impl std::fmt::Display for FeatureError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreadable { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Malformed { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Frontend { path, field } => write!(
+                f,
+                "{}: written by another front-end, {field} differs; write the features again with `harmonynet features`",
+                path.display()
+            ),
+            Self::Column { path, column, available } => {
+                write!(f, "{}: there is no column {column}; there are: {available}", path.display())
+            }
+            Self::Label { track, label } => write!(f, "track {track}: label {label} is none of the model's"),
+            Self::Empty { part } => {
+                write!(f, "no track of part {part} holds a window; check --split-column and the names of its parts")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FeatureError {}
+
+/// A track of a split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Track {
+    /// Its name in the split.
+    pub name: String,
+    /// Index of its label.
+    pub label: usize,
+    /// Its features.
+    pub path: PathBuf,
+}
+
+/// What `frontend.json` holds.
+#[derive(serde::Deserialize)]
+struct Description {
+    fingerprint: String,
+    spec: FrontendSpec,
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, FeatureError> {
+    let unreadable = |e: std::io::Error| FeatureError::Unreadable { path: path.into(), reason: e.to_string() };
+    std::fs::read(path).map_err(unreadable)
+}
+
+/// Checks that the features in `dir` were written by the front-end `spec`.
+///
+/// # Errors
+/// The field that differs, or why the description cannot be read.
+pub fn check_frontend(dir: &Path, spec: &FrontendSpec) -> Result<(), FeatureError> {
+    let path = dir.join("frontend.json");
+    let malformed = |e: serde_json::Error| FeatureError::Malformed { path: path.clone(), reason: e.to_string() };
+    let found: Description = serde_json::from_slice(&read(&path)?).map_err(malformed)?;
+    match spec.difference(&found.spec) {
+        Some(field) => Err(FeatureError::Frontend { path, field }),
+        None if found.fingerprint != format!("{:016x}", spec.fingerprint()) => {
+            Err(FeatureError::Frontend { path, field: "fingerprint" })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The tracks of `part` in the column `column` of a split, in its order.
+///
+/// # Errors
+/// A column or label that isn't there, or a part without tracks.
+pub fn tracks(
+    dir: &Path,
+    split: &Path,
+    column: &str,
+    part: &str,
+    labels: &[String],
+) -> Result<Vec<Track>, FeatureError> {
+    let text = read(split)?;
+    let mut records = String::from_utf8_lossy(&text).lines().map(fields).collect::<Vec<_>>().into_iter();
+    let header = records.next().unwrap_or_default();
+    let index = |wanted: &str| {
+        header.iter().position(|name| name == wanted).ok_or_else(|| FeatureError::Column {
+            path: split.into(),
+            column: wanted.into(),
+            available: header.join(", "),
+        })
+    };
+    let (track, genre, part_of) = (index("track")?, index("genre")?, index(column)?);
+    let chosen = records.filter(|record| record.get(part_of).is_some_and(|p| p == part));
+    let found: Vec<Track> = chosen.map(|record| track_of(dir, &record[track], &record[genre], labels)).collect::<Result<_, _>>()?;
+    if found.is_empty() { Err(FeatureError::Empty { part: part.into() }) } else { Ok(found) }
+}
+
+fn track_of(dir: &Path, name: &str, genre: &str, labels: &[String]) -> Result<Track, FeatureError> {
+    let unknown = || FeatureError::Label { track: name.into(), label: genre.into() };
+    let label = labels.iter().position(|label| label == genre).ok_or_else(unknown)?;
+    Ok(Track { name: name.into(), label, path: dir.join(genre).join(format!("{name}.npy")) })
+}
+
+/// The fields of a CSV line; a quoted field may hold commas, and doubled quotes stand for one.
+fn fields(line: &str) -> Vec<String> {
+    let mut fields = vec![String::new()];
+    let mut quoted = false;
+    let mut characters = line.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' if quoted && characters.peek() == Some(&'"') => {
+                characters.next();
+                if let Some(field) = fields.last_mut() {
+                    field.push('"');
+                }
+            }
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            _ => {
+                if let Some(field) = fields.last_mut() {
+                    field.push(c);
+                }
+            }
+        }
+    }
+    fields
+}
+
+/// A file's frames, `[frames][128]`, Q8.8 octaves.
+///
+/// # Errors
+/// Why the file cannot be read as such.
+pub fn frames(path: &Path) -> Result<Vec<i16>, FeatureError> {
+    let malformed = |reason: String| FeatureError::Malformed { path: path.into(), reason };
+    let bytes = read(path)?;
+    let file = npyz::NpyFile::new(&bytes[..]).map_err(|e| malformed(e.to_string()))?;
+    if file.shape().len() != 2 || file.shape()[1] != MEL_BANDS as u64 || file.order() != npyz::Order::C {
+        return Err(malformed(format!("shape {:?}; wanted [frames, {MEL_BANDS}], row-major", file.shape())));
+    }
+    file.into_vec::<i16>().map_err(|e| malformed(e.to_string()))
+}
+
+/// The windows of a track's frames: every 2 s, as many as are whole.
+pub fn windows(frames: &[i16]) -> impl Iterator<Item = &[i16]> {
+    let starts = (0..).step_by(WINDOW_HOP * MEL_BANDS);
+    starts.map_while(move |start| frames.get(start..start + WINDOW_VALUES))
+}
+
+/// Frames as the network takes them: octaves.
+#[must_use]
+pub fn octaves(frames: &[i16]) -> Vec<f32> {
+    frames.iter().map(|&x| f32::from(x) / 256.0).collect()
+}
+
+/// `count` windows, the same number from every label as far as the tracks give them, spread over each label's tracks
+/// and over the tracks' time. The same tracks give the same windows.
+///
+/// # Errors
+/// A track that cannot be read, or no window at all.
+pub fn calibration_windows(tracks: &[Track], count: usize) -> Result<Vec<Vec<f32>>, FeatureError> {
+    let labels = tracks.iter().map(|t| t.label + 1).max().unwrap_or(0);
+    let mut chosen = vec![];
+    for label in 0..labels {
+        let tracks: Vec<&Track> = tracks.iter().filter(|t| t.label == label).collect();
+        let wanted = (count / labels + usize::from(label < count % labels)).max(1);
+        for i in 0..wanted.min(tracks.len().max(1) * 4) {
+            let Some(track) = tracks.get(i * tracks.len() / wanted.max(tracks.len()) % tracks.len().max(1)) else {
+                continue;
+            };
+            let frames = frames(&track.path)?;
+            let windows: Vec<_> = windows(&frames).collect();
+            // A multiple of the golden ratio spreads over the tracks' time without a random generator.
+            let at = ((i as f64 * 0.618_034).fract() * windows.len() as f64) as usize;
+            chosen.extend(windows.get(at).map(|window| octaves(window)));
+        }
+    }
+    if chosen.is_empty() { Err(FeatureError::Empty { part: "calibration".into() }) } else { Ok(chosen) }
+}

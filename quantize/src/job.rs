@@ -1,0 +1,253 @@
+//! The whole way from a float graph and features to the files of a package.
+
+use std::path::PathBuf;
+
+use harmonynet::classify::manifest::{self, Contract, Frontend, GoldenWindow, Graphs, Manifest};
+use harmonynet::spec::{FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
+
+use crate::calibrate::Statistics;
+use crate::confidence::{self, arg_max, probabilities};
+use crate::equalize;
+use crate::error::JobError;
+use crate::evaluate::{self, Agreement, Scored};
+use crate::features::{self, WINDOW_HOP};
+use crate::fold::fold;
+use crate::measure;
+use crate::network::Network;
+use crate::onnx::{Engine, Model};
+use crate::package;
+use crate::parallel::{Progress, parallel};
+use crate::read;
+use crate::recipe::{self, Outcome, STEPS_PER_WINDOW};
+use crate::report::{self, Confidence, Report, Settings, Sizes, Tried};
+use crate::write::int8_model;
+
+/// Largest |Δlogit| between a graph run by tract and this crate's own arithmetic on the same window.
+const TWIN_TOLERANCE: f32 = 2e-3;
+
+/// Largest |Δp| of the golden window that a runtime accepts at load.
+const GOLDEN_TOLERANCE: f32 = 1e-3;
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The float graph.
+    pub float: PathBuf,
+    /// Folder of features.
+    pub features: PathBuf,
+    /// Split of the tracks.
+    pub split: PathBuf,
+    /// The split's column.
+    pub column: String,
+    /// Part that calibrates.
+    pub calibrate_on: String,
+    /// Part that validates.
+    pub validate_on: String,
+    /// Windows that calibrate.
+    pub windows: usize,
+    /// Scale of the input, octaves.
+    pub input_scale: f32,
+    /// Least share of validation windows with the same verdict.
+    pub min_agreement: f64,
+    /// Share of validation windows that must still show a genre.
+    pub show: f64,
+    /// Features of self-made sound for the golden window.
+    pub golden: Option<PathBuf>,
+    /// Record of the training run, copied into the package.
+    pub training: Option<PathBuf>,
+    /// The package's name.
+    pub name: String,
+    /// The package's version.
+    pub version: String,
+    /// The terms of the weights, in plain words.
+    pub licence: String,
+}
+
+/// Shows a person where the job is.
+pub trait Stages {
+    /// A stage of `total` steps begins; the former one has ended.
+    fn stage(&self, name: &str, total: usize) -> Box<dyn Progress>;
+}
+
+/// The files of a package and what was found on the way.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// Names and contents; the manifest is the last.
+    pub files: Vec<(&'static str, Vec<u8>)>,
+    /// The report.
+    pub report: Report,
+}
+
+/// Quantizes, measures and assembles. Nothing is written.
+///
+/// # Errors
+/// What is wrong with the graph, the features or the result.
+pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
+    let spec = FrontendSpec::SHIPPED;
+    features::check_frontend(&job.features, &spec)?;
+    let float_bytes = JobError::read(&job.float)?;
+    let model = Model::decode(&float_bytes)?;
+    let read = read::read(&model, WINDOW_FRAMES, MEL_BANDS)?;
+    let labels = labels(&model, read.labels())?;
+    let network = fold(&read);
+    let tracks = |part: &str| features::tracks(&job.features, &job.split, &job.column, part, &labels);
+    let (calibration, validation) = (tracks(&job.calibrate_on)?, tracks(&job.validate_on)?);
+
+    let windows = features::calibration_windows(&calibration, job.windows)?;
+    let float = Engine::load(&float_bytes, &[])?;
+    twins("the float graph", &float, &windows, |window| Some(read.forward(window).logits))?;
+    let statistics = statistics(&network, &windows, &*stages.stage("calibrate", windows.len()));
+    let progress = stages.stage("quantize", windows.len() * STEPS_PER_WINDOW);
+    let outcome = recipe::best(&network, &statistics, job.input_scale, &windows, &*progress)?;
+    let int8_bytes = int8_model(&outcome.quantized, model.metadata.clone()).encode();
+    let int8 = Engine::load(&int8_bytes, &[])?;
+    twins("the int8 graph", &int8, &windows, |window| outcome.quantized.forward(window).map(|t| t.logits))?;
+
+    let progress = stages.stage("measure layers", windows.len());
+    let noises = measure::noises(&outcome.equalized, &outcome.quantized, &windows, &*progress);
+    let scored = evaluate::score(&float, &int8, &validation, &*stages.stage("validate", validation.len()))?;
+    if scored.is_empty() {
+        return Err(features::FeatureError::Empty { part: job.validate_on.clone() }.into());
+    }
+    let figures = Agreement::of(&scored);
+    if figures.window_agreement < job.min_agreement {
+        return Err(JobError::Agreement { found: figures.window_agreement, wanted: job.min_agreement });
+    }
+    let confidence = confidence_of(&scored, job.show);
+    let factors = equalize::factors(&network, &statistics, outcome.blend);
+    let report = Report {
+        made_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).into(),
+        settings: Settings {
+            calibrated_on: job.calibrate_on.clone(),
+            calibration_windows: windows.len(),
+            validated_on: job.validate_on.clone(),
+            window_hop_frames: WINDOW_HOP,
+            frontend: format!("{:016x}", spec.fingerprint()),
+            min_agreement: job.min_agreement,
+        },
+        equalization: outcome.blend.to_string(),
+        tried: tried(&outcome),
+        layers: report::layers(&outcome, &statistics, &factors, &noises),
+        logits_sqnr_db: noises.last().map_or(0.0, measure::Noise::sqnr_db),
+        sizes: Sizes { float_bytes: float_bytes.len(), int8_bytes: int8_bytes.len() },
+        validation: figures,
+        confidence,
+    };
+    assemble(job, report, labels, &Graph { bytes: float_bytes, engine: float }, &Graph { bytes: int8_bytes, engine: int8 })
+}
+
+/// A graph's file and the engine that runs it.
+struct Graph {
+    bytes: Vec<u8>,
+    engine: Engine,
+}
+
+fn assemble(job: &Job, report: Report, labels: Vec<String>, float: &Graph, int8: &Graph) -> Result<Package, JobError> {
+    let window = package::golden_window(job.golden.as_deref())?;
+    let golden: Vec<u8> = window.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let octaves = features::octaves(&window);
+    let entry = |file: &str, graph: &Graph| -> Result<manifest::Graph, JobError> {
+        let logits = graph.engine.run(&octaves)?.swap_remove(0);
+        Ok(manifest::Graph {
+            file: file.into(),
+            bytes: graph.bytes.len() as u64,
+            sha256: package::sha256(&graph.bytes),
+            golden: probabilities(&logits, report.confidence.temperature),
+        })
+    };
+    let manifest = Manifest {
+        format: manifest::FORMAT,
+        name: job.name.clone(),
+        version: job.version.clone(),
+        licence: job.licence.clone(),
+        labels,
+        temperature: report.confidence.temperature,
+        unsure_below: report.confidence.unsure_below,
+        contract: Contract::CURRENT,
+        frontend: Frontend::of(FrontendSpec::SHIPPED),
+        golden: GoldenWindow {
+            file: "golden.i16le".into(),
+            bytes: golden.len() as u64,
+            sha256: package::sha256(&golden),
+            tolerance: GOLDEN_TOLERANCE,
+        },
+        graphs: Graphs { int8: Some(entry("int8.onnx", int8)?), float: Some(entry("float.onnx", float)?) },
+    };
+    let mut files = vec![
+        ("float.onnx", float.bytes.clone()),
+        ("int8.onnx", int8.bytes.clone()),
+        ("golden.i16le", golden),
+        ("quantization.json", report.to_json()?.into_bytes()),
+        ("quantization.md", report.to_markdown().into_bytes()),
+    ];
+    if let Some(training) = &job.training {
+        files.push(("training.json", JobError::read(training)?));
+    }
+    files.push((manifest::FILE_NAME, manifest.to_toml()?.into_bytes()));
+    Ok(Package { files, report })
+}
+
+/// The labels that the training wrote into the graph, one per logit.
+fn labels(model: &Model, logits: usize) -> Result<Vec<String>, JobError> {
+    let text = model.metadata.get("labels").map_or("[]", String::as_str);
+    let labels: Vec<String> = serde_json::from_str(text).unwrap_or_default();
+    if labels.len() == logits { Ok(labels) } else { Err(JobError::Labels { found: labels.len(), logits }) }
+}
+
+/// Proves on a few windows that tract and this crate compute the same: that the graph was read, or written, rightly.
+fn twins(
+    what: &'static str,
+    engine: &Engine,
+    windows: &[Vec<f32>],
+    own: impl Fn(&[f32]) -> Option<Vec<f32>>,
+) -> Result<(), JobError> {
+    for window in windows.iter().step_by(windows.len().div_ceil(4).max(1)) {
+        let theirs = engine.run(window)?.swap_remove(0);
+        let ours = own(window).unwrap_or_default();
+        let difference = theirs.iter().zip(&ours).fold(0f32, |most, (a, b)| most.max((a - b).abs()));
+        // Written so that a NaN fails.
+        let close = difference <= TWIN_TOLERANCE && ours.len() == theirs.len();
+        if !close {
+            return Err(JobError::Twins { what, difference });
+        }
+    }
+    Ok(())
+}
+
+fn statistics(network: &Network, windows: &[Vec<f32>], progress: &dyn Progress) -> Statistics {
+    let one = |window: &Vec<f32>| {
+        let mut statistics = Statistics::new(network);
+        statistics.add(&network.forward(window));
+        statistics
+    };
+    let mut total = Statistics::new(network);
+    parallel(windows, progress, one).iter().for_each(|statistics| total.merge(statistics));
+    total
+}
+
+fn tried(outcome: &Outcome) -> Vec<Tried> {
+    let entry = |(blend, error): &(equalize::Blend, f64)| Tried { equalization: blend.to_string(), logit_error: *error };
+    outcome.tried.iter().map(entry).collect()
+}
+
+fn confidence_of(scored: &[Scored], show: f64) -> Confidence {
+    let logits: Vec<(Vec<f32>, usize)> = scored.iter().map(|s| (s.int8.clone(), s.label)).collect();
+    let temperature = confidence::fit_temperature(&logits);
+    let verdict = |(logits, label): &(Vec<f32>, usize)| {
+        let p = probabilities(logits, temperature);
+        (p[arg_max(&p)], arg_max(&p) == *label)
+    };
+    let verdicts: Vec<(f32, bool)> = logits.iter().map(verdict).collect();
+    let confidences: Vec<f32> = verdicts.iter().map(|(p, _)| *p).collect();
+    let unsure_below = confidence::threshold(&confidences, show);
+    let shown: Vec<bool> = verdicts.iter().filter(|(p, _)| *p >= unsure_below).map(|(_, right)| *right).collect();
+    Confidence {
+        temperature,
+        nll_before: confidence::negative_log_likelihood(&logits, 1.0),
+        nll_after: confidence::negative_log_likelihood(&logits, temperature),
+        unsure_below,
+        show,
+        shown: shown.len() as f64 / verdicts.len().max(1) as f64,
+        shown_accuracy: shown.iter().filter(|right| **right).count() as f64 / shown.len().max(1) as f64,
+    }
+}

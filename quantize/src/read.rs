@@ -1,0 +1,500 @@
+//! Float ONNX graph → typed network, or a named reason why not.
+//!
+//! The contract's graph is one chain: layers in a fixed order, with layout nodes in between whose effect is followed
+//! element by element ([`crate::layout`]). Whatever is not understood is refused; nothing is guessed.
+
+use crate::layout::Layout;
+use crate::network::{BatchNorm, Conv, Dense, Lstm, Network, ReadOut};
+use crate::onnx::{Attribute, Data, Graph, Model, Node, Tensor};
+
+/// The operators that a graph may use.
+pub const SUPPORTED: &str = "Conv, BatchNormalization, Relu, MaxPool, Transpose, Reshape, Unsqueeze, Squeeze, Flatten, \
+                             Identity, Constant, LSTM, ReduceMean, Gather, Gemm";
+
+/// Why a graph is not a network of the contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// An operator that cannot be quantized.
+    Unsupported {
+        /// The node.
+        node: String,
+        /// Its operator.
+        op: String,
+    },
+    /// An operator where the contract has another one.
+    Order {
+        /// The node.
+        node: String,
+        /// Its operator.
+        op: String,
+    },
+    /// A node that doesn't take what the previous one gives, or whose parameters aren't constants of the right kind.
+    Input {
+        /// The node.
+        node: String,
+        /// Which input, from 0.
+        input: usize,
+        /// What must be there.
+        wanted: &'static str,
+    },
+    /// An attribute outside the contract.
+    Attribute {
+        /// The node.
+        node: String,
+        /// The attribute.
+        attribute: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// Extents outside the contract.
+    Shape {
+        /// The node, input or output.
+        what: String,
+        /// Its extents.
+        found: Vec<usize>,
+        /// What they must be.
+        wanted: String,
+    },
+    /// A weight that is no number.
+    NotFinite {
+        /// The layer.
+        layer: String,
+    },
+    /// The chain ends too early.
+    Ends {
+        /// The last node.
+        after: String,
+    },
+}
+
+impl std::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unsupported { node, op } => {
+                write!(f, "node {node}: operator {op} is not supported; allowed: {SUPPORTED}")
+            }
+            Self::Order { node, op } => write!(
+                f,
+                "node {node}: {op} is out of place; the order is (Conv, BatchNormalization, Relu, MaxPool) once or more, \
+                 LSTM, ReduceMean or the last step, Gemm"
+            ),
+            Self::Input { node, input, wanted } => write!(f, "node {node}: input {input} must be {wanted}"),
+            Self::Attribute { node, attribute, allowed } => {
+                write!(f, "node {node}: attribute {attribute} is outside the contract; allowed: {allowed}")
+            }
+            Self::Shape { what, found, wanted } => write!(f, "{what}: shape {found:?}; the contract wants {wanted}"),
+            Self::NotFinite { layer } => {
+                write!(f, "layer {layer}: a weight is NaN or infinite; export the network again")
+            }
+            Self::Ends { after } => write!(f, "the graph ends after {after}, before its logits"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// Reads a graph whose input `log_mel` is `[1, frames, bands]` and whose output is `logits`.
+///
+/// # Errors
+/// The node, weight or shape that is outside the contract.
+pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadError> {
+    let graph = with_constants(&model.graph);
+    let [input] = graph.inputs.as_slice() else {
+        return Err(shape("inputs", &[graph.inputs.len()], "one input, log_mel".into()));
+    };
+    if input.name != "log_mel" || input.shape.len() != 3 || input.shape[0] > 1 || input.shape[1..] != [frames, bands] {
+        let what = format!("input {}", input.name);
+        return Err(shape(&what, &input.shape, format!("log_mel [1, {frames}, {bands}]")));
+    }
+    let mut reader = Reader {
+        graph: &graph,
+        stage: Stage::Input,
+        at: vec![(input.name.clone(), Layout::start(&[1, frames, bands]))],
+        convs: vec![],
+        lstm: None,
+        read_out: ReadOut::Last,
+        dense: None,
+    };
+    for node in graph.nodes.iter().filter(|n| n.op != "Constant") {
+        reader.step(node)?;
+    }
+    let after = graph.nodes.last().map_or_else(|| "its input".into(), |n| n.name.clone());
+    let (Some(lstm), Some(dense), [output]) = (reader.lstm, reader.dense, graph.outputs.as_slice()) else {
+        return Err(ReadError::Ends { after });
+    };
+    if output.name != "logits" || reader.at[0].0 != output.name {
+        return Err(shape(&format!("output {}", output.name), &output.shape, "logits, made by the last Gemm".into()));
+    }
+    let network =
+        Network { frames, bands, convs: reader.convs, lstm, read_out: reader.read_out, dense };
+    match network.not_finite() {
+        Some(layer) => Err(ReadError::NotFinite { layer }),
+        None => Ok(network),
+    }
+}
+
+/// The graph with its Constant nodes among its constants.
+fn with_constants(graph: &Graph) -> Graph {
+    let mut graph = graph.clone();
+    for node in graph.nodes.iter().filter(|n| n.op == "Constant") {
+        if let (Some(Attribute::Tensor(tensor)), Some(name)) = (node.attributes.get("value"), node.outputs.first()) {
+            graph.constants.insert(name.clone(), tensor.clone());
+        }
+    }
+    graph
+}
+
+fn shape(what: &str, found: &[usize], wanted: String) -> ReadError {
+    ReadError::Shape { what: what.into(), found: found.into(), wanted }
+}
+
+/// How far the chain was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Input,
+    Conv,
+    Norm,
+    Relu,
+    Pool,
+    Lstm,
+    Logits,
+}
+
+struct Reader<'a> {
+    graph: &'a Graph,
+    stage: Stage,
+    /// What the next node may take: names, and where each element started since the last layer.
+    at: Vec<(String, Layout)>,
+    convs: Vec<Conv>,
+    lstm: Option<Lstm>,
+    read_out: ReadOut,
+    dense: Option<Dense>,
+}
+
+impl Reader<'_> {
+    fn step(&mut self, node: &Node) -> Result<(), ReadError> {
+        let taken = self.at.iter().find(|(name, _)| node.inputs.first() == Some(name));
+        let layout = taken.map(|(_, layout)| layout.clone());
+        // An operator that nobody knows is the better message than the input that it takes.
+        let known = SUPPORTED.split(", ").any(|op| op == node.op);
+        let layout = match layout {
+            _ if !known => {
+                return Err(ReadError::Unsupported { node: node.name.clone(), op: node.op.clone() });
+            }
+            None => return Err(input(node, 0, "the previous node's output: the graph is one chain")),
+            Some(layout) => layout,
+        };
+        let next = match (node.op.as_str(), self.stage) {
+            ("Conv", Stage::Input | Stage::Pool) => self.conv(node, &layout)?,
+            ("BatchNormalization", Stage::Conv) => self.norm(node, layout)?,
+            ("Relu", Stage::Conv | Stage::Norm) => {
+                self.stage = Stage::Relu;
+                layout
+            }
+            ("MaxPool", Stage::Relu) => self.pool(node, &layout)?,
+            ("LSTM", Stage::Pool) => return self.lstm(node, &layout),
+            ("ReduceMean", Stage::Lstm) => self.mean(node, &layout)?,
+            ("Gather", Stage::Lstm) => self.gather(node, &layout)?,
+            ("Gemm", Stage::Lstm) => self.gemm(node, &layout)?,
+            ("Identity", _) => layout,
+            ("Transpose" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", _) => self.arrange(node, &layout)?,
+            _ => return Err(ReadError::Order { node: node.name.clone(), op: node.op.clone() }),
+        };
+        self.at = vec![(node.outputs.first().cloned().unwrap_or_default(), next)];
+        Ok(())
+    }
+
+    fn conv(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
+        let inputs = self.channels();
+        let [_, frames, bands] = image(node, layout, inputs)?;
+        if frames < 4 || bands < 2 {
+            return Err(shape(&node.name, &layout.shape, "at least 4 frames and 2 bands".into()));
+        }
+        ints(node, "kernel_shape", &[3, 3], true, "3×3")?;
+        ints(node, "pads", &[0, 1, 0, 1], false, "[0, 1, 0, 1]: valid in time, one band of zeros on either side")?;
+        ints(node, "strides", &[1, 1], true, "1")?;
+        ints(node, "dilations", &[1, 1], true, "1")?;
+        int(node, "group", 1, 1, "1")?;
+        text(node, "auto_pad", "NOTSET")?;
+        let (extents, weights) = self.floats(node, 1)?;
+        let [outputs, i, 3, 3] = extents[..] else {
+            return Err(shape(&node.inputs[1], extents, "[outputs, inputs, 3, 3]".into()));
+        };
+        if i != inputs {
+            return Err(shape(&node.inputs[1], extents, format!("{inputs} inputs")));
+        }
+        let weights = weights.to_vec();
+        let bias = if has(node, 2) { self.vector(node, 2, outputs)? } else { vec![0.0; outputs] };
+        self.convs.push(Conv { name: node.name.clone(), inputs, outputs, weights, bias, norm: None });
+        self.stage = Stage::Conv;
+        Ok(Layout::start(&[1, outputs, frames - 2, bands]))
+    }
+
+    fn norm(&mut self, node: &Node, layout: Layout) -> Result<Layout, ReadError> {
+        int(node, "training_mode", 0, 0, "0")?;
+        let [channels, ..] = image(node, &layout, self.channels())?;
+        let [scale, shift, mean, variance] = [1, 2, 3, 4].map(|i| self.vector(node, i, channels));
+        let epsilon = match node.attributes.get("epsilon") {
+            Some(Attribute::Float(epsilon)) => *epsilon,
+            _ => 1e-5,
+        };
+        let norm = BatchNorm { scale: scale?, shift: shift?, mean: mean?, variance: variance?, epsilon };
+        if norm.variance.iter().any(|&v| v + epsilon <= 0.0) {
+            return Err(input(node, 4, "variances above −epsilon"));
+        }
+        if let Some(conv) = self.convs.last_mut() {
+            conv.norm = Some(norm);
+        }
+        self.stage = Stage::Norm;
+        Ok(layout)
+    }
+
+    fn pool(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
+        ints(node, "kernel_shape", &[2, 2], false, "2×2")?;
+        ints(node, "strides", &[2, 2], false, "2")?;
+        ints(node, "pads", &[0, 0, 0, 0], true, "0")?;
+        ints(node, "dilations", &[1, 1], true, "1")?;
+        int(node, "ceil_mode", 0, 0, "0")?;
+        text(node, "auto_pad", "NOTSET")?;
+        let [channels, frames, bands] = image(node, layout, self.channels())?;
+        self.stage = Stage::Pool;
+        Ok(Layout::start(&[1, channels, frames / 2, bands / 2]))
+    }
+
+    fn lstm(&mut self, node: &Node, layout: &Layout) -> Result<(), ReadError> {
+        let (frames, bands) = self.convs.iter().fold((self.frames(), self.bands()), |(t, f), _| ((t - 2) / 2, f / 2));
+        let channels = self.channels();
+        let (extents, recurrence) = self.floats(node, 2)?;
+        let inputs = channels * bands;
+        let [1, rows, hidden] = extents[..] else {
+            return Err(shape(&node.inputs[2], extents, "[1, 4 · units, units]".into()));
+        };
+        let expected = Layout::start(&[channels, frames, bands]).transpose(&[1, 0, 2]);
+        if layout.shape != [frames, 1, inputs] || expected.is_none_or(|e| e.order != layout.order) {
+            let wanted = format!("[{frames}, 1, {inputs}] with feature = channel · {bands} + band");
+            return Err(shape(&node.name, &layout.shape, wanted));
+        }
+        if rows != 4 * hidden || hidden == 0 {
+            return Err(shape(&node.inputs[2], extents, "[1, 4 · units, units]".into()));
+        }
+        let recurrence = recurrence.to_vec();
+        let (extents, weights) = self.floats(node, 1)?;
+        if *extents != [1, rows, inputs] {
+            return Err(shape(&node.inputs[1], extents, format!("[1, {rows}, {inputs}]")));
+        }
+        let weights = weights.to_vec();
+        int(node, "hidden_size", hidden as i64, hidden as i64, "the number of units of its weights")?;
+        int(node, "layout", 0, 0, "0: time first")?;
+        int(node, "input_forget", 0, 0, "0")?;
+        text(node, "direction", "forward")?;
+        for attribute in ["activations", "clip"] {
+            if node.attributes.contains_key(attribute) {
+                return Err(ReadError::Attribute { node: node.name.clone(), attribute, allowed: "none" });
+            }
+        }
+        for i in 4..8 {
+            let zeros = |t: &Tensor| matches!(&t.data, Data::F32(x) if x.iter().all(|&v| v == 0.0));
+            if has(node, i) && !self.graph.constants.get(&node.inputs[i]).is_some_and(zeros) {
+                return Err(input(node, i, "left out: the LSTM starts from zero, without lengths or peepholes"));
+            }
+        }
+        let bias = if has(node, 3) { self.vector(node, 3, 2 * rows)? } else { vec![0.0; 2 * rows] };
+        let bias = (0..rows).map(|row| bias[row] + bias[rows + row]).collect();
+        self.lstm = Some(Lstm { hidden, inputs, weights, recurrence, bias });
+        self.stage = Stage::Lstm;
+        let steps = Layout::start(&[frames, 1, 1, hidden]);
+        let last = Layout { shape: vec![1, 1, hidden], order: ((frames - 1) * hidden..frames * hidden).collect() };
+        self.at = node.outputs.iter().cloned().zip([steps, last]).filter(|(name, _)| !name.is_empty()).collect();
+        Ok(())
+    }
+
+    fn mean(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
+        let axes = self.axes(node)?;
+        let keep = matches!(node.attributes.get("keepdims"), None | Some(Attribute::Int(1)));
+        let hidden = self.lstm.as_ref().map_or(1, |lstm| lstm.hidden);
+        let steps = layout.order.len() / hidden;
+        let groups = layout.groups(&axes).unwrap_or_default();
+        // Each mean must join exactly one unit's outputs at all steps, and the units must keep their order.
+        let whole = groups.iter().enumerate().all(|(unit, group)| {
+            let mut group = group.clone();
+            group.sort_unstable();
+            group.into_iter().eq((0..steps).map(|step| step * hidden + unit))
+        });
+        if groups.len() != hidden || !whole {
+            return Err(shape(&node.name, &layout.shape, "the mean over the steps".into()));
+        }
+        self.read_out = ReadOut::Mean;
+        let rank = layout.shape.len() as i64;
+        let reduced = |axis: usize| axes.iter().any(|&a| a.rem_euclid(rank) == axis as i64);
+        let extents = layout.shape.iter().enumerate().filter(|&(axis, _)| keep || !reduced(axis));
+        let extents = extents.map(|(axis, &n)| if reduced(axis) { 1 } else { n });
+        // From here on, the elements are the means: where the last step's outputs would be.
+        Ok(Layout { shape: extents.collect(), order: ((steps - 1) * hidden..steps * hidden).collect() })
+    }
+
+    fn gather(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
+        let axis = match node.attributes.get("axis") {
+            Some(Attribute::Int(axis)) => *axis,
+            _ => 0,
+        };
+        let (extents, indices) = self.integers(node, 1)?;
+        let ([] | [1], [index]) = (extents, indices) else { return Err(input(node, 1, "one index")) };
+        let chosen = layout.select(axis, *index);
+        chosen.ok_or_else(|| shape(&node.name, &layout.shape, "an index inside its axis".into()))
+    }
+
+    fn gemm(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
+        let (hidden, steps) = self.lstm.as_ref().map_or((0, 0), |lstm| (lstm.hidden, self.steps()));
+        let last = ((steps - 1) * hidden..steps * hidden).eq(layout.order.iter().copied());
+        if layout.shape != [1, hidden] || !last {
+            let wanted = format!("[1, {hidden}]: the mean or the last of the LSTM's outputs");
+            return Err(shape(&node.name, &layout.shape, wanted));
+        }
+        for attribute in ["alpha", "beta"] {
+            if !matches!(node.attributes.get(attribute), None | Some(Attribute::Float(1.0))) {
+                return Err(ReadError::Attribute { node: node.name.clone(), attribute, allowed: "1" });
+            }
+        }
+        int(node, "transA", 0, 0, "0")?;
+        let (extents, weights) = self.floats(node, 1)?;
+        let transposed = matches!(node.attributes.get("transB"), Some(Attribute::Int(1)));
+        let (labels, weights) = match extents[..] {
+            [labels, inputs] if transposed && inputs == hidden => (labels, weights.to_vec()),
+            [inputs, labels] if !transposed && inputs == hidden => {
+                let turned = |i: usize| weights[i % inputs * labels + i / inputs];
+                (labels, (0..weights.len()).map(turned).collect())
+            }
+            _ => return Err(shape(&node.inputs[1], extents, format!("[labels, {hidden}] with transB = 1"))),
+        };
+        let bias = if has(node, 2) { self.vector(node, 2, labels)? } else { vec![0.0; labels] };
+        self.dense = Some(Dense { weights, bias });
+        self.stage = Stage::Logits;
+        Ok(Layout::start(&[1, labels]))
+    }
+
+    /// Transpose, Reshape, Squeeze, Unsqueeze, Flatten.
+    fn arrange(&self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
+        let rank = layout.shape.len() as i64;
+        let arranged = match node.op.as_str() {
+            "Transpose" => match node.attributes.get("perm") {
+                Some(Attribute::Ints(perm)) => layout.transpose(perm),
+                _ => layout.transpose(&(0..rank).rev().collect::<Vec<_>>()),
+            },
+            "Reshape" => layout.reshape(self.integers(node, 1)?.1),
+            "Flatten" => {
+                let axis = match node.attributes.get("axis") {
+                    Some(Attribute::Int(axis)) => axis.rem_euclid(rank + 1) as usize,
+                    _ => 1,
+                };
+                let first: usize = layout.shape.iter().take(axis).product();
+                layout.reshape(&[first as i64, -1])
+            }
+            op => {
+                let grown = if op == "Unsqueeze" { rank + self.axes(node)?.len() as i64 } else { rank };
+                let axes: Vec<i64> = self.axes(node)?.iter().map(|a| a.rem_euclid(grown)).collect();
+                let mut old = layout.shape.iter().map(|&n| n as i64);
+                let squeezed = |axis: i64| axes.contains(&axis);
+                let extents: Vec<i64> = if op == "Unsqueeze" {
+                    (0..grown).map(|axis| if squeezed(axis) { 1 } else { old.next().unwrap_or(1) }).collect()
+                } else {
+                    (0..).zip(old).filter(|&(axis, _)| !squeezed(axis)).map(|(_, n)| n).collect()
+                };
+                layout.reshape(&extents)
+            }
+        };
+        arranged.ok_or_else(|| shape(&node.name, &layout.shape, "an arrangement that fits its input".into()))
+    }
+
+    /// Channels that the last layer gives.
+    fn channels(&self) -> usize {
+        self.convs.last().map_or(1, |c| c.outputs)
+    }
+
+    fn frames(&self) -> usize {
+        self.graph.inputs[0].shape[1]
+    }
+
+    fn bands(&self) -> usize {
+        self.graph.inputs[0].shape[2]
+    }
+
+    fn steps(&self) -> usize {
+        self.convs.iter().fold(self.frames(), |frames, _| (frames - 2) / 2)
+    }
+
+    /// Axes from the attribute (operator set below 13 or 18) or the second input.
+    fn axes(&self, node: &Node) -> Result<Vec<i64>, ReadError> {
+        match node.attributes.get("axes") {
+            Some(Attribute::Ints(axes)) => Ok(axes.clone()),
+            _ => Ok(self.integers(node, 1)?.1.to_vec()),
+        }
+    }
+
+    fn constant(&self, node: &Node, index: usize) -> Option<&Tensor> {
+        self.graph.constants.get(node.inputs.get(index)?)
+    }
+
+    fn floats(&self, node: &Node, index: usize) -> Result<(&[usize], &[f32]), ReadError> {
+        match self.constant(node, index) {
+            Some(Tensor { shape, data: Data::F32(values) }) => Ok((shape, values)),
+            _ => Err(input(node, index, "a constant of 32-bit floats")),
+        }
+    }
+
+    fn integers(&self, node: &Node, index: usize) -> Result<(&[usize], &[i64]), ReadError> {
+        match self.constant(node, index) {
+            Some(Tensor { shape, data: Data::I64(values) }) => Ok((shape, values)),
+            _ => Err(input(node, index, "a constant of 64-bit integers")),
+        }
+    }
+
+    fn vector(&self, node: &Node, index: usize, len: usize) -> Result<Vec<f32>, ReadError> {
+        let (extents, values) = self.floats(node, index)?;
+        if values.len() == len {
+            Ok(values.to_vec())
+        } else {
+            Err(shape(&node.inputs[index], extents, format!("{len} values")))
+        }
+    }
+}
+
+/// Channels, frames and bands of `[1, channels, frames, bands]` in its order.
+fn image(node: &Node, layout: &Layout, channels: usize) -> Result<[usize; 3], ReadError> {
+    match layout.shape[..] {
+        [1, found, frames, bands] if found == channels && layout.untouched() => Ok([channels, frames, bands]),
+        _ => Err(shape(&node.name, &layout.shape, format!("an input [1, {channels}, frames, bands]"))),
+    }
+}
+
+fn has(node: &Node, index: usize) -> bool {
+    node.inputs.get(index).is_some_and(|name| !name.is_empty())
+}
+
+fn input(node: &Node, input: usize, wanted: &'static str) -> ReadError {
+    ReadError::Input { node: node.name.clone(), input, wanted }
+}
+
+fn ints(node: &Node, name: &'static str, wanted: &[i64], default: bool, allowed: &'static str) -> Result<(), ReadError> {
+    match node.attributes.get(name) {
+        Some(Attribute::Ints(found)) if found == wanted => Ok(()),
+        None if default => Ok(()),
+        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed }),
+    }
+}
+
+fn int(node: &Node, name: &'static str, wanted: i64, default: i64, allowed: &'static str) -> Result<(), ReadError> {
+    match node.attributes.get(name) {
+        Some(Attribute::Int(found)) if *found == wanted => Ok(()),
+        None if default == wanted => Ok(()),
+        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed }),
+    }
+}
+
+fn text(node: &Node, name: &'static str, wanted: &'static str) -> Result<(), ReadError> {
+    match node.attributes.get(name) {
+        None => Ok(()),
+        Some(Attribute::Text(found)) if found == wanted => Ok(()),
+        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed: wanted }),
+    }
+}

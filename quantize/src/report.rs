@@ -1,0 +1,273 @@
+//! The quantization report: `quantization.json` for machines, `quantization.md` for people, both from one [`Report`].
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::calibrate::Statistics;
+use crate::equalize::Factors;
+use crate::evaluate::Agreement;
+use crate::measure::Noise;
+use crate::recipe::Outcome;
+
+/// Everything that the two files say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Program and version.
+    pub made_by: String,
+    /// The command's arguments that decide the result.
+    pub settings: Settings,
+    /// The equalization that was kept.
+    pub equalization: String,
+    /// Mean squared error of the calibration windows' logits per equalization that was tried.
+    pub tried: Vec<Tried>,
+    /// Per layer.
+    pub layers: Vec<LayerReport>,
+    /// Signal to quantization noise of the logits over the calibration windows, decibels.
+    pub logits_sqnr_db: f64,
+    /// Sizes.
+    pub sizes: Sizes,
+    /// Float beside int8 on the validation part.
+    pub validation: Agreement,
+    /// Temperature and threshold.
+    pub confidence: Confidence,
+}
+
+/// The arguments that decide the result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Settings {
+    /// Part of the split that calibrated.
+    pub calibrated_on: String,
+    /// Windows that calibrated.
+    pub calibration_windows: usize,
+    /// Part of the split that validated.
+    pub validated_on: String,
+    /// Frames between two validation windows of a track.
+    pub window_hop_frames: usize,
+    /// Fingerprint of the front-end.
+    pub frontend: String,
+    /// Least share of validation windows with the same verdict.
+    pub min_agreement: f64,
+}
+
+/// One equalization that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tried {
+    /// Which.
+    pub equalization: String,
+    /// Mean squared error of the logits.
+    pub logit_error: f64,
+}
+
+/// One layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerReport {
+    /// Its name.
+    pub layer: String,
+    /// Largest magnitude of a weight; absent for the input.
+    pub weight_range: Option<f32>,
+    /// Scale of the weights; the mean over its rows for the projection.
+    pub weight_scale: Option<f32>,
+    /// Weighted squared error of the weights relative to that of the range divided by 127.
+    pub weight_error_ratio: Option<f64>,
+    /// Largest activation on the calibration windows.
+    pub activation_range: Option<f32>,
+    /// Scale of the activations.
+    pub activation_scale: Option<f32>,
+    /// Weighted squared error of the activations relative to that of the range divided by 127.
+    pub activation_error_ratio: Option<f64>,
+    /// Share of activations beyond what the scale holds.
+    pub clipped: f64,
+    /// Signal to quantization noise, decibels; noise of earlier layers included.
+    pub sqnr_db: f64,
+    /// Where the activations above zero lie: counts in 24 equal bins up to 1.2 times what the scale holds.
+    pub histogram: Vec<u64>,
+}
+
+/// Bytes of the graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sizes {
+    /// The float graph.
+    pub float_bytes: usize,
+    /// The int8 graph.
+    pub int8_bytes: usize,
+}
+
+/// How logits become a shown genre.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Confidence {
+    /// Fitted on the validation windows' int8 logits.
+    pub temperature: f32,
+    /// Negative log-likelihood at temperature 1, nats.
+    pub nll_before: f64,
+    /// Negative log-likelihood at the fitted temperature, nats.
+    pub nll_after: f64,
+    /// Largest multiple of 0.01 that `show` of the validation windows' confidences reach.
+    pub unsure_below: f32,
+    /// The share of windows that must still show a genre.
+    pub show: f64,
+    /// The share that does.
+    pub shown: f64,
+    /// Share of the shown windows that are right.
+    pub shown_accuracy: f64,
+}
+
+/// Bins of a layer's histogram.
+const BINS: usize = 24;
+
+/// The layers' rows: input, convolutions, projection.
+#[must_use]
+pub fn layers(outcome: &Outcome, statistics: &Statistics, factors: &Factors, noises: &[Noise]) -> Vec<LayerReport> {
+    let row = |layer: &str, noise: &Noise| LayerReport {
+        layer: layer.into(),
+        weight_range: None,
+        weight_scale: None,
+        weight_error_ratio: None,
+        activation_range: None,
+        activation_scale: None,
+        activation_error_ratio: None,
+        clipped: noise.clipped_share(),
+        sqnr_db: noise.sqnr_db(),
+        histogram: vec![],
+    };
+    let mut input = row("input", &noises[0]);
+    input.activation_scale = Some(outcome.quantized.input_scale);
+    let mut rows = vec![input];
+    for (index, (scales, noise)) in outcome.scales.iter().zip(&noises[1..]).enumerate() {
+        let mut layer = row(&scales.layer, noise);
+        let weights = &scales.weights;
+        let ratio = |error: f64, range_error: f64| if range_error > 0.0 { error / range_error } else { 1.0 };
+        layer.weight_range = Some(weights.iter().fold(0f32, |most, c| most.max(c.range)));
+        layer.weight_scale = Some(weights.iter().map(|c| c.scale).sum::<f32>() / weights.len().max(1) as f32);
+        let range_error = weights.iter().map(|c| c.range_error).sum();
+        layer.weight_error_ratio = Some(ratio(weights.iter().map(|c| c.error).sum(), range_error));
+        if let Some(choice) = scales.activations {
+            layer.activation_range = Some(choice.range);
+            layer.activation_scale = Some(choice.scale);
+            layer.activation_error_ratio = Some(ratio(choice.error, choice.range_error));
+            layer.histogram = vec![0; BINS];
+            for (channel, factor) in statistics.layers[index].channels.iter().zip(&factors[index]) {
+                channel.rebin(1.2 * 127.0 * choice.scale * factor, &mut layer.histogram);
+            }
+        }
+        rows.push(layer);
+    }
+    rows
+}
+
+/// Heights 1 to 8 of a bar, on a logarithmic scale since most activations are small.
+fn sparkline(bins: &[u64]) -> String {
+    let most = (bins.iter().copied().max().unwrap_or(0) as f64 + 1.0).ln();
+    let bar = |&count: &u64| match count {
+        0 => ' ',
+        _ => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(((count as f64 + 1.0).ln() / most * 7.99) as usize).min(7)],
+    };
+    bins.iter().map(bar).collect()
+}
+
+impl Report {
+    /// The JSON text.
+    ///
+    /// # Errors
+    /// None in practice: every figure is a number.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// The Markdown text.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write_markdown(&mut text);
+        text
+    }
+
+    fn write_markdown(&self, out: &mut String) -> std::fmt::Result {
+        let s = &self.settings;
+        writeln!(out, "# Quantization\n\nWritten by `{}`; the same figures are in quantization.json.\n", self.made_by)?;
+        writeln!(
+            out,
+            "Calibrated on {} windows of part `{}`, checked on part `{}`, front-end {}. Equalization kept: {}.\n",
+            s.calibration_windows, s.calibrated_on, s.validated_on, s.frontend, self.equalization
+        )?;
+        self.write_agreement(out)?;
+        self.write_layers(out)?;
+        writeln!(out, "## Equalizations tried\n\n| equalization | mean squared logit error |\n| --- | ---: |")?;
+        for tried in &self.tried {
+            writeln!(out, "| {} | {:.5} |", tried.equalization, tried.logit_error)?;
+        }
+        let (c, sizes) = (&self.confidence, &self.sizes);
+        writeln!(
+            out,
+            "\n## Confidence\n\nTemperature {:.4} brings the int8 graph's negative log-likelihood from {:.4} to {:.4} nats. \
+             Below a confidence of {:.2} the device says \"unsure\": the largest multiple of 0.01 at which at least {:.0} % \
+             of the windows show a genre; {:.1} % do, and {:.1} % of those are right.\n",
+            c.temperature,
+            c.nll_before,
+            c.nll_after,
+            c.unsure_below,
+            100.0 * c.show,
+            100.0 * c.shown,
+            100.0 * c.shown_accuracy
+        )?;
+        let ratio = sizes.float_bytes as f64 / sizes.int8_bytes.max(1) as f64;
+        writeln!(
+            out,
+            "## Sizes\n\nfloat.onnx {} bytes, int8.onnx {} bytes: {ratio:.2} times smaller.",
+            sizes.float_bytes, sizes.int8_bytes
+        )
+    }
+
+    fn write_agreement(&self, out: &mut String) -> std::fmt::Result {
+        let v = &self.validation;
+        let percent = |x: f64| 100.0 * x;
+        writeln!(out, "## Float and int8 on part `{}`, both run by tract\n", self.settings.validated_on)?;
+        writeln!(out, "| {} windows of {} tracks | float | int8 | same verdict |", v.windows, v.tracks)?;
+        writeln!(out, "| --- | ---: | ---: | ---: |")?;
+        let mut row = |what: &str, float: f64, int8: f64, same: f64| {
+            writeln!(out, "| {what} | {:.2} % | {:.2} % | {:.2} % |", percent(float), percent(int8), percent(same))
+        };
+        row("window accuracy", v.window_accuracy_float, v.window_accuracy_int8, v.window_agreement)?;
+        row("track accuracy", v.track_accuracy_float, v.track_accuracy_int8, v.track_agreement)?;
+        writeln!(
+            out,
+            "\nProbabilities differ by {:.4} on average and {:.4} at most (temperature 1).\n",
+            v.mean_probability_difference, v.largest_probability_difference
+        )
+    }
+
+    fn write_layers(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "## Layers\n\nError ratios: squared error of the chosen scale over that of the range divided by 127. SQNR: \
+             signal to quantization noise over the calibration windows, the noise of earlier layers included; {:.1} dB at \
+             the logits. Histogram: activations above zero, logarithmic, up to 1.2 times what the scale holds.\n",
+            self.logits_sqnr_db
+        )?;
+        writeln!(
+            out,
+            "| layer | weights: range | scale | error ratio | activations: range | scale | error ratio | clipped | SQNR | \
+             histogram |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+        )?;
+        let number = |x: Option<f32>| x.map_or_else(|| "–".into(), |x| format!("{x:.5}"));
+        let share = |x: Option<f64>| x.map_or_else(|| "–".into(), |x| format!("{x:.3}"));
+        for l in &self.layers {
+            writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} | {:.4} % | {:.1} dB | `{}` |",
+                l.layer,
+                number(l.weight_range),
+                number(l.weight_scale),
+                share(l.weight_error_ratio),
+                number(l.activation_range),
+                number(l.activation_scale),
+                share(l.activation_error_ratio),
+                100.0 * l.clipped,
+                l.sqnr_db,
+                sparkline(&l.histogram)
+            )?;
+        }
+        writeln!(out)
+    }
+}

@@ -4,6 +4,7 @@
 //! alsa-lib reads its configuration from the path in `ALSA_CONFIG_PATH`, once per process and for all threads. So each
 //! test runs again in a process of its own, with its own configuration.
 #![cfg(feature = "alsa")]
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
 
 use harmonynet::capture::{
     Access, AlsaMicrophone, AlsaOptions, CaptureError, Channel, Conditioner, Microphone, SampleFormat,

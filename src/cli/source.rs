@@ -105,7 +105,7 @@ impl SourceArgs {
                 eprintln!("no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)");
                 play(DemoPiece::Disco, pace)
             }
-            (None, None) => microphone(&self.device),
+            (None, None) => microphone(&self.device, self.channel),
         }
     }
 
@@ -139,17 +139,17 @@ fn has_microphone() -> bool {
 
 /// A microphone that may not be there yet.
 #[cfg(feature = "alsa")]
-fn microphone(device: &str) -> Result<Source> {
+fn microphone(device: &str, channel: Channel) -> Result<Source> {
     use harmonynet::capture::{AlsaMicrophone, AlsaOptions};
 
     let name = device.to_string();
-    let options = AlsaOptions::default();
+    let options = AlsaOptions { channel, ..AlsaOptions::default() };
     let open = move || -> Result<AnyMicrophone, _> { Ok(Box::new(AlsaMicrophone::open(&name, &options)?)) };
     Ok(Source { name: format!("microphone `{device}`"), open: Box::new(open), seconds: None, _files: None })
 }
 
 #[cfg(not(feature = "alsa"))]
-fn microphone(_: &str) -> Result<Source> {
+fn microphone(_: &str, _: Channel) -> Result<Source> {
     anyhow::bail!("this build has no microphones: build it with --features alsa, or name a FILE, `-` or --demo")
 }
 

@@ -28,6 +28,11 @@ const DARK: Rgb888 = Rgb888::new(28, 28, 28);
 /// Lines of text below the matrix (and below an empty line): figures, and two for how to mend a fault.
 const TEXT_LINES: u16 = 3;
 
+/// Room for a line of text, so that it need not grow while listening.
+const LINE_BYTES: usize = 128;
+/// Room for a whole picture: at most one dot and two 24-bit colours for each LED, and a few for the rest.
+const SCENE_BYTES: usize = WIDTH * HEIGHT * 44;
+
 /// Columns and rows of characters.
 pub type Size = (u16, u16);
 
@@ -148,9 +153,9 @@ impl<W: Write> Terminal<W> {
             dots: Dots::No,
             matrix: Matrix::new(),
             shown: None,
-            lines: Default::default(),
-            shown_lines: Default::default(),
-            buffer: Vec::with_capacity(16 * 1024),
+            lines: core::array::from_fn(|_| String::with_capacity(LINE_BYTES)),
+            shown_lines: core::array::from_fn(|_| String::with_capacity(LINE_BYTES)),
+            buffer: Vec::with_capacity(SCENE_BYTES),
         };
         queue!(terminal.out, EnterAlternateScreen, Hide)?;
         terminal.out.flush()?;

@@ -28,8 +28,22 @@ pub(super) fn genre(text: &str, confidence: f32, dbfs: f32) -> Scene {
     }
 }
 
-fn card(name: &str) -> Scene {
+pub(super) fn card(name: &str) -> Scene {
     test_card::scenes().into_iter().find(|(n, _)| *n == name).unwrap().1
+}
+
+/// A pipe whose reader has gone.
+#[cfg(feature = "std")]
+pub(super) struct ClosedPipe;
+
+#[cfg(feature = "std")]
+impl std::io::Write for ClosedPipe {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn matrix<const W: usize, const H: usize>(scene: &Scene) -> Matrix<W, H> {
@@ -312,78 +326,4 @@ fn memory_keeps_the_last() {
     let kept: Vec<_> = memory.scenes.oldest_ordered().map(|scene| scene.label.as_str()).collect();
     assert_eq!(kept, ["b", "c"]);
     assert_eq!(memory.verdicts.recent().map(|scene| scene.label.as_str()), Some("d"));
-}
-
-#[cfg(feature = "cli")]
-mod records {
-    use super::*;
-
-    /// A pipe whose reader has gone.
-    struct Closed;
-
-    impl std::io::Write for Closed {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn json_has_every_key_in_every_object() {
-        let mut json = JsonLines::new(Vec::new());
-        for (_, mut scene) in test_card::scenes() {
-            scene.at = 22_050 + 11_025;
-            json.show(&scene).unwrap();
-            json.verdict(&scene).unwrap();
-        }
-        let text = String::from_utf8(json.into_inner()).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[3],
-            r#"{"sample":33075,"seconds":1.5,"state":"genre","genre":"jazz","likeliest":null,"confidence":0.81,"level_dbfs":-12.0,"fault":null,"mend":null}"#
-        );
-        assert_eq!(
-            lines[4],
-            r#"{"sample":33075,"seconds":1.5,"state":"fault","genre":null,"likeliest":null,"confidence":null,"level_dbfs":-144.0,"fault":"the microphone went away","mend":"plug the microphone in again; listening resumes by itself"}"#
-        );
-        let keys = |line: &str| match serde_json::from_str(line).unwrap() {
-            serde_json::Value::Object(object) => object.keys().cloned().collect::<Vec<_>>(),
-            other => panic!("{other}"),
-        };
-        assert_eq!(lines.len(), 5);
-        assert!(lines.iter().all(|line| keys(line) == keys(lines[0])));
-        let unsure: serde_json::Value = serde_json::from_str(lines[2]).unwrap();
-        assert_eq!((&unsure["genre"], &unsure["likeliest"]), (&serde_json::Value::Null, &"blues".into()));
-    }
-
-    #[test]
-    fn lines_come_with_changes_only() {
-        let mut lines = Lines::new(Vec::new());
-        for (at, text, confidence) in [(0, "jazz", 0.5), (1, "jazz", 0.9), (2, "jazz", 0.7)] {
-            let scene = Scene { at: at * SECOND, ..genre(text, confidence, -20.0) };
-            lines.show(&scene).unwrap();
-            lines.verdict(&scene).unwrap();
-        }
-        for (name, at) in [("silence", 70), ("silence", 71), ("unsure", 75), ("fault", 80), ("fault", 81)] {
-            lines.verdict(&Scene { at: at * SECOND, ..card(name) }).unwrap();
-        }
-        assert_eq!(
-            String::from_utf8(lines.into_inner()).unwrap(),
-            "     0.00 s  genre      jazz 50 %\n\
-             \x20   70.00 s  silence  \n\
-             \x20   75.00 s  unsure     blues 34 %\n\
-             \x20   80.00 s  fault      the microphone went away: plug the microphone in again; \
-             listening resumes by itself\n"
-        );
-    }
-
-    #[test]
-    fn a_closed_pipe_is_told_from_a_broken_output() {
-        assert_eq!(JsonLines::new(Closed).verdict(&card("genre")), Err(DisplayError::Closed));
-        assert_eq!(Lines::new(Closed).verdict(&card("genre")), Err(DisplayError::Closed));
-        let full: std::io::Error = std::io::ErrorKind::StorageFull.into();
-        assert_eq!(DisplayError::from(full), DisplayError::Write);
-    }
 }

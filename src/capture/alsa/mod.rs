@@ -6,11 +6,6 @@
 //! [`stream`] is the reading loop: waiting, overruns, suspend, unplugging. It knows the device only by a trait, so that
 //! its tests bring their own. [`sys`] is that trait over alsa-lib, and the only file that names the library;
 //! [`listing`] is what it finds out about the devices that there are.
-//!
-//! What is asked for, in order: memory mapping before copying; the most precise format first (S32_LE, S24_3LE, S24_LE,
-//! S16_LE); two channels when mixing, else as many as the picked one needs; a native rate that the resampler knows,
-//! 48 kHz first because most converters run at it; periods of 20 ms in a buffer of 500 ms. Only where a converting PCM
-//! (`plughw:`) has no such native rate may alsa-lib convert one.
 
 mod listing;
 mod stream;
@@ -26,7 +21,14 @@ use sys::SystemPcm;
 pub use listing::{Device, Offers, Shared};
 pub use sys::{devices, shared_devices};
 
-/// What to ask a device for. The default leaves everything to [negotiation](self).
+/// What to ask a device for. The default takes the first that is granted of:
+///
+/// - memory mapping, then copying;
+/// - the formats S32_LE, S24_3LE, S24_LE, S16_LE: the most precise first;
+/// - two channels when mixing, else as many as the picked one needs, or the nearest number to it;
+/// - a native rate that the resampler knows, 48 kHz first because most converters run at it. Only where a converting
+///   PCM (`plughw:`) has no such rate may alsa-lib convert one;
+/// - periods of 20 ms in a buffer of 500 ms, or the nearest to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AlsaOptions {
     /// The channel that will be used: the device is asked for at least as many.

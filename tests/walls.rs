@@ -52,6 +52,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("csv", Below("cli")),
     ("tempfile", Below("cli")),
     ("clap", Below("cli")),
+    ("csv", Below("cli")),
     ("anyhow", Below("cli")),
 ];
 

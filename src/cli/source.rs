@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::demo::Piece;
-use harmonynet::capture::{CaptureError, Channel, Microphone, Pace, PcmStream, SampleFormat};
+use harmonynet::capture::{
+    CaptureError, Channel, FileMicrophone, Microphone, Pace, Paced, PcmStream, SampleFormat, SystemClock,
+};
 
 use super::demo;
 
@@ -154,10 +156,7 @@ fn microphone(_: &str, _: Channel) -> Result<Source> {
 }
 
 /// A recording, opened once: what can't be opened now won't be later.
-#[cfg(feature = "files")]
 fn recording(file: &Path, pace: Pace) -> Result<Source> {
-    use harmonynet::capture::{FileMicrophone, Paced, SystemClock};
-
     let microphone = FileMicrophone::open(file)?;
     Ok(Source {
         name: file.display().to_string(),
@@ -165,11 +164,6 @@ fn recording(file: &Path, pace: Pace) -> Result<Source> {
         seconds: None,
         _files: None,
     })
-}
-
-#[cfg(not(feature = "files"))]
-fn recording(_: &Path, _: Pace) -> Result<Source> {
-    anyhow::bail!("this build reads no recordings: build it with --features files")
 }
 
 /// Gives `microphone` once; then the recording is over.

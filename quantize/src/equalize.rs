@@ -119,7 +119,12 @@ pub fn apply(network: &Network, factors: &Factors) -> Network {
                 next.weights.iter_mut().enumerate().for_each(|(i, w)| *w *= factors[i / 9 % inputs]);
             }
             None => {
-                result.lstm.weights.iter_mut().enumerate().for_each(|(i, w)| *w *= factors[i % inputs / bands]);
+                result
+                    .lstm
+                    .weights
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(i, w)| *w *= factors[i % inputs / bands]);
             }
         }
     }

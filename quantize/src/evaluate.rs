@@ -59,7 +59,12 @@ pub fn score(
     Ok(scored.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-fn score_track(float: &Engine, int8: &Engine, index: usize, track: &Track) -> Result<Vec<Scored>, EvaluateError> {
+fn score_track(
+    float: &Engine,
+    int8: &Engine,
+    index: usize,
+    track: &Track,
+) -> Result<Vec<Scored>, EvaluateError> {
     let frames = features::frames(&track.path).map_err(EvaluateError::Feature)?;
     let one = |window: &[i16]| {
         let window = features::octaves(window);

@@ -79,7 +79,10 @@ impl std::fmt::Display for FeatureError {
             }
             Self::Label { track, label } => write!(f, "track {track}: label {label} is none of the model's"),
             Self::Empty { part } => {
-                write!(f, "no track of part {part} holds a window; check --split-column and the names of its parts")
+                write!(
+                    f,
+                    "no track of part {part} holds a window; check --split-column and the names of its parts"
+                )
             }
         }
     }
@@ -106,7 +109,8 @@ struct Description {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FeatureError> {
-    let unreadable = |e: std::io::Error| FeatureError::Unreadable { path: path.into(), reason: e.to_string() };
+    let unreadable =
+        |e: std::io::Error| FeatureError::Unreadable { path: path.into(), reason: e.to_string() };
     std::fs::read(path).map_err(unreadable)
 }
 
@@ -116,7 +120,8 @@ fn read(path: &Path) -> Result<Vec<u8>, FeatureError> {
 /// The field that differs, or why the description cannot be read.
 pub fn check_frontend(dir: &Path, spec: &FrontendSpec) -> Result<(), FeatureError> {
     let path = dir.join("frontend.json");
-    let malformed = |e: serde_json::Error| FeatureError::Malformed { path: path.clone(), reason: e.to_string() };
+    let malformed =
+        |e: serde_json::Error| FeatureError::Malformed { path: path.clone(), reason: e.to_string() };
     let found: Description = serde_json::from_slice(&read(&path)?).map_err(malformed)?;
     match spec.difference(&found.spec) {
         Some(field) => Err(FeatureError::Frontend { path, field }),
@@ -150,7 +155,9 @@ pub fn tracks(
     };
     let (track, genre, part_of) = (index("track")?, index("genre")?, index(column)?);
     let chosen = records.filter(|record| record.get(part_of).is_some_and(|p| p == part));
-    let found: Vec<Track> = chosen.map(|record| track_of(dir, &record[track], &record[genre], labels)).collect::<Result<_, _>>()?;
+    let found: Vec<Track> = chosen
+        .map(|record| track_of(dir, &record[track], &record[genre], labels))
+        .collect::<Result<_, _>>()?;
     if found.is_empty() { Err(FeatureError::Empty { part: part.into() }) } else { Ok(found) }
 }
 
@@ -223,7 +230,8 @@ pub fn calibration_windows(tracks: &[Track], count: usize) -> Result<Vec<Vec<f32
         let tracks: Vec<&Track> = tracks.iter().filter(|t| t.label == label).collect();
         let wanted = (count / labels + usize::from(label < count % labels)).max(1);
         for i in 0..wanted.min(tracks.len().max(1) * 4) {
-            let Some(track) = tracks.get(i * tracks.len() / wanted.max(tracks.len()) % tracks.len().max(1)) else {
+            let Some(track) = tracks.get(i * tracks.len() / wanted.max(tracks.len()) % tracks.len().max(1))
+            else {
                 continue;
             };
             let frames = frames(&track.path)?;

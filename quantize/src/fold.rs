@@ -11,7 +11,8 @@ pub fn fold(network: &Network) -> Network {
 
 fn fold_conv(conv: &Conv) -> Conv {
     let Some(norm) = &conv.norm else { return conv.clone() };
-    let factor = |c: usize| f64::from(norm.scale[c]) / (f64::from(norm.variance[c]) + f64::from(norm.epsilon)).sqrt();
+    let factor =
+        |c: usize| f64::from(norm.scale[c]) / (f64::from(norm.variance[c]) + f64::from(norm.epsilon)).sqrt();
     let row = conv.inputs * 9;
     let weights = conv.weights.iter().enumerate().map(|(i, &w)| (f64::from(w) * factor(i / row)) as f32);
     let bias = conv.bias.iter().enumerate().map(|(c, &b)| {

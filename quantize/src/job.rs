@@ -133,7 +133,13 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
         validation: figures,
         confidence,
     };
-    assemble(job, report, labels, &Graph { bytes: float_bytes, engine: float }, &Graph { bytes: int8_bytes, engine: int8 })
+    assemble(
+        job,
+        report,
+        labels,
+        &Graph { bytes: float_bytes, engine: float },
+        &Graph { bytes: int8_bytes, engine: int8 },
+    )
 }
 
 /// A graph's file and the engine that runs it.
@@ -142,7 +148,13 @@ struct Graph {
     engine: Engine,
 }
 
-fn assemble(job: &Job, report: Report, labels: Vec<String>, float: &Graph, int8: &Graph) -> Result<Package, JobError> {
+fn assemble(
+    job: &Job,
+    report: Report,
+    labels: Vec<String>,
+    float: &Graph,
+    int8: &Graph,
+) -> Result<Package, JobError> {
     let window = package::golden_window(job.golden.as_deref())?;
     let golden: Vec<u8> = window.iter().flat_map(|value| value.to_le_bytes()).collect();
     let octaves = features::octaves(&window);
@@ -226,7 +238,10 @@ fn statistics(network: &Network, windows: &[Vec<f32>], progress: &dyn Progress) 
 }
 
 fn tried(outcome: &Outcome) -> Vec<Tried> {
-    let entry = |(blend, error): &(equalize::Blend, f64)| Tried { equalization: blend.to_string(), logit_error: *error };
+    let entry = |(blend, error): &(equalize::Blend, f64)| Tried {
+        equalization: blend.to_string(),
+        logit_error: *error,
+    };
     outcome.tried.iter().map(entry).collect()
 }
 
@@ -240,7 +255,8 @@ fn confidence_of(scored: &[Scored], show: f64) -> Confidence {
     let verdicts: Vec<(f32, bool)> = logits.iter().map(verdict).collect();
     let confidences: Vec<f32> = verdicts.iter().map(|(p, _)| *p).collect();
     let unsure_below = confidence::threshold(&confidences, show);
-    let shown: Vec<bool> = verdicts.iter().filter(|(p, _)| *p >= unsure_below).map(|(_, right)| *right).collect();
+    let shown: Vec<bool> =
+        verdicts.iter().filter(|(p, _)| *p >= unsure_below).map(|(_, right)| *right).collect();
     Confidence {
         temperature,
         nll_before: confidence::negative_log_likelihood(&logits, 1.0),

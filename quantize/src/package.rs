@@ -121,7 +121,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write_files(dir.path(), &[("a", b"old".to_vec())]).unwrap();
         // A file name with a folder that isn't there cannot be staged.
-        let error = write_files(dir.path(), &[("a", b"new".to_vec()), ("no/such/folder", vec![])]).unwrap_err();
+        let error =
+            write_files(dir.path(), &[("a", b"new".to_vec()), ("no/such/folder", vec![])]).unwrap_err();
         assert!(error.to_string().contains("cannot be written"), "{error}");
         let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["a"]);

@@ -83,7 +83,9 @@ impl std::fmt::Display for ReadError {
             Self::Attribute { node, attribute, allowed } => {
                 write!(f, "node {node}: attribute {attribute} is outside the contract; allowed: {allowed}")
             }
-            Self::Shape { what, found, wanted } => write!(f, "{what}: shape {found:?}; the contract wants {wanted}"),
+            Self::Shape { what, found, wanted } => {
+                write!(f, "{what}: shape {found:?}; the contract wants {wanted}")
+            }
             Self::NotFinite { layer } => {
                 write!(f, "layer {layer}: a weight is NaN or infinite; export the network again")
             }
@@ -103,7 +105,11 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
     let [input] = graph.inputs.as_slice() else {
         return Err(shape("inputs", &[graph.inputs.len()], "one input, log_mel".into()));
     };
-    if input.name != "log_mel" || input.shape.len() != 3 || input.shape[0] > 1 || input.shape[1..] != [frames, bands] {
+    if input.name != "log_mel"
+        || input.shape.len() != 3
+        || input.shape[0] > 1
+        || input.shape[1..] != [frames, bands]
+    {
         let what = format!("input {}", input.name);
         return Err(shape(&what, &input.shape, format!("log_mel [1, {frames}, {bands}]")));
     }
@@ -124,10 +130,13 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
         return Err(ReadError::Ends { after });
     };
     if output.name != "logits" || reader.at[0].0 != output.name {
-        return Err(shape(&format!("output {}", output.name), &output.shape, "logits, made by the last Gemm".into()));
+        return Err(shape(
+            &format!("output {}", output.name),
+            &output.shape,
+            "logits, made by the last Gemm".into(),
+        ));
     }
-    let network =
-        Network { frames, bands, convs: reader.convs, lstm, read_out: reader.read_out, dense };
+    let network = Network { frames, bands, convs: reader.convs, lstm, read_out: reader.read_out, dense };
     match network.not_finite() {
         Some(layer) => Err(ReadError::NotFinite { layer }),
         None => Ok(network),
@@ -138,7 +147,9 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
 fn with_constants(graph: &Graph) -> Graph {
     let mut graph = graph.clone();
     for node in graph.nodes.iter().filter(|n| n.op == "Constant") {
-        if let (Some(Attribute::Tensor(tensor)), Some(name)) = (node.attributes.get("value"), node.outputs.first()) {
+        if let (Some(Attribute::Tensor(tensor)), Some(name)) =
+            (node.attributes.get("value"), node.outputs.first())
+        {
             graph.constants.insert(name.clone(), tensor.clone());
         }
     }
@@ -198,7 +209,9 @@ impl Reader<'_> {
             ("Gather", Stage::Lstm) => self.gather(node, &layout)?,
             ("Gemm", Stage::Lstm) => self.gemm(node, &layout)?,
             ("Identity", _) => layout,
-            ("Transpose" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", _) => self.arrange(node, &layout)?,
+            ("Transpose" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", _) => {
+                self.arrange(node, &layout)?
+            }
             _ => return Err(ReadError::Order { node: node.name.clone(), op: node.op.clone() }),
         };
         self.at = vec![(node.outputs.first().cloned().unwrap_or_default(), next)];
@@ -212,7 +225,13 @@ impl Reader<'_> {
             return Err(shape(&node.name, &layout.shape, "at least 4 frames and 2 bands".into()));
         }
         ints(node, "kernel_shape", &[3, 3], true, "3×3")?;
-        ints(node, "pads", &[0, 1, 0, 1], false, "[0, 1, 0, 1]: valid in time, one band of zeros on either side")?;
+        ints(
+            node,
+            "pads",
+            &[0, 1, 0, 1],
+            false,
+            "[0, 1, 0, 1]: valid in time, one band of zeros on either side",
+        )?;
         ints(node, "strides", &[1, 1], true, "1")?;
         ints(node, "dilations", &[1, 1], true, "1")?;
         int(node, "group", 1, 1, "1")?;
@@ -263,7 +282,8 @@ impl Reader<'_> {
     }
 
     fn lstm(&mut self, node: &Node, layout: &Layout) -> Result<(), ReadError> {
-        let (frames, bands) = self.convs.iter().fold((self.frames(), self.bands()), |(t, f), _| ((t - 2) / 2, f / 2));
+        let (frames, bands) =
+            self.convs.iter().fold((self.frames(), self.bands()), |(t, f), _| ((t - 2) / 2, f / 2));
         let channels = self.channels();
         let (extents, recurrence) = self.floats(node, 2)?;
         let inputs = channels * bands;
@@ -296,7 +316,11 @@ impl Reader<'_> {
         for i in 4..8 {
             let zeros = |t: &Tensor| matches!(&t.data, Data::F32(x) if x.iter().all(|&v| v == 0.0));
             if has(node, i) && !self.graph.constants.get(&node.inputs[i]).is_some_and(zeros) {
-                return Err(input(node, i, "left out: the LSTM starts from zero, without lengths or peepholes"));
+                return Err(input(
+                    node,
+                    i,
+                    "left out: the LSTM starts from zero, without lengths or peepholes",
+                ));
             }
         }
         let bias = if has(node, 3) { self.vector(node, 3, 2 * rows)? } else { vec![0.0; 2 * rows] };
@@ -304,8 +328,10 @@ impl Reader<'_> {
         self.lstm = Some(Lstm { hidden, inputs, weights, recurrence, bias });
         self.stage = Stage::Lstm;
         let steps = Layout::start(&[frames, 1, 1, hidden]);
-        let last = Layout { shape: vec![1, 1, hidden], order: ((frames - 1) * hidden..frames * hidden).collect() };
-        self.at = node.outputs.iter().cloned().zip([steps, last]).filter(|(name, _)| !name.is_empty()).collect();
+        let last =
+            Layout { shape: vec![1, 1, hidden], order: ((frames - 1) * hidden..frames * hidden).collect() };
+        self.at =
+            node.outputs.iter().cloned().zip([steps, last]).filter(|(name, _)| !name.is_empty()).collect();
         Ok(())
     }
 
@@ -475,7 +501,13 @@ fn input(node: &Node, input: usize, wanted: &'static str) -> ReadError {
     ReadError::Input { node: node.name.clone(), input, wanted }
 }
 
-fn ints(node: &Node, name: &'static str, wanted: &[i64], default: bool, allowed: &'static str) -> Result<(), ReadError> {
+fn ints(
+    node: &Node,
+    name: &'static str,
+    wanted: &[i64],
+    default: bool,
+    allowed: &'static str,
+) -> Result<(), ReadError> {
     match node.attributes.get(name) {
         Some(Attribute::Ints(found)) if found == wanted => Ok(()),
         None if default => Ok(()),
@@ -483,7 +515,13 @@ fn ints(node: &Node, name: &'static str, wanted: &[i64], default: bool, allowed:
     }
 }
 
-fn int(node: &Node, name: &'static str, wanted: i64, default: i64, allowed: &'static str) -> Result<(), ReadError> {
+fn int(
+    node: &Node,
+    name: &'static str,
+    wanted: i64,
+    default: i64,
+    allowed: &'static str,
+) -> Result<(), ReadError> {
     match node.attributes.get(name) {
         Some(Attribute::Int(found)) if *found == wanted => Ok(()),
         None if default == wanted => Ok(()),

@@ -54,7 +54,10 @@ impl std::fmt::Display for QuantizeError {
                 write!(f, "layer {layer}, channel {channel}: the bias is beyond 31 bits at the sums' scale")
             }
             Self::Silent { layer } => {
-                write!(f, "layer {layer}: every activation is zero on the calibration windows; calibrate on other tracks")
+                write!(
+                    f,
+                    "layer {layer}: every activation is zero on the calibration windows; calibrate on other tracks"
+                )
             }
         }
     }
@@ -133,7 +136,8 @@ pub fn quantize_network(
         let row = conv.inputs * 9;
         let energy = input_energy(statistics, factors, index);
         let weighted = conv.weights.iter().enumerate();
-        let points: Vec<_> = weighted.map(|(i, &value)| Point { value, weight: energy[i % row / 9] }).collect();
+        let points: Vec<_> =
+            weighted.map(|(i, &value)| Point { value, weight: energy[i % row / 9] }).collect();
         let weights = best_scale(&points);
         let outputs = activation_scale(network, statistics, factors, index)?;
         let before = convs.last().map_or(input_scale, |c| c.output_scale);
@@ -159,8 +163,17 @@ pub fn quantize_network(
     scales.push(Scales { layer: "projection".into(), weights: choices, activations: None });
     let (hidden, recurrence, read_out, dense) = head_of(network);
     let (frames, bands) = (network.frames, network.bands);
-    let network =
-        QuantizedNetwork { frames, bands, input_scale, convs, projection, hidden, recurrence, read_out, dense };
+    let network = QuantizedNetwork {
+        frames,
+        bands,
+        input_scale,
+        convs,
+        projection,
+        hidden,
+        recurrence,
+        read_out,
+        dense,
+    };
     Ok((network, scales))
 }
 
@@ -182,7 +195,8 @@ fn activation_scale(
         match network.convs.get(index + 1) {
             Some(next) => next.reading(channel).map(|w| w * w).sum(),
             None => {
-                let (bands, rows) = (network.bands_out(), network.lstm.weights.chunks_exact(network.lstm.inputs));
+                let (bands, rows) =
+                    (network.bands_out(), network.lstm.weights.chunks_exact(network.lstm.inputs));
                 rows.flat_map(|row| &row[channel * bands..(channel + 1) * bands]).map(|w| w * w).sum()
             }
         }

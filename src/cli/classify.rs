@@ -68,10 +68,11 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
         args.jobs,
         || args.model.engine(&package),
         |engine, &(index, path)| {
-            let result = FileMicrophone::open(path).map_err(anyhow::Error::from).and_then(|mut microphone| {
-                recognize(&mut microphone, Channel::Mix, &frontend, engine, &policy)
-                    .with_context(|| path.display().to_string())
-            });
+            let result =
+                FileMicrophone::open(path).map_err(anyhow::Error::from).and_then(|mut microphone| {
+                    recognize(&mut microphone, Channel::Mix, &frontend, engine, &policy)
+                        .with_context(|| path.display().to_string())
+                });
             let (text, error) = match result {
                 Ok(recording) => (describe(args, path, &recording, &labels)?, None),
                 Err(error) => (String::new(), Some(error)),

@@ -95,7 +95,11 @@ impl Variant {
     }
 
     fn name(self) -> String {
-        if self.divisor == 1 { self.precision.to_string() } else { format!("{}, 20 dB quieter", self.precision) }
+        if self.divisor == 1 {
+            self.precision.to_string()
+        } else {
+            format!("{}, 20 dB quieter", self.precision)
+        }
     }
 }
 
@@ -104,7 +108,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let labels = package.manifest().labels();
     let tracks = split::tracks(&args.split, &args.split_column, &args.part, &args.audio, &labels)?;
     let first = Variant { precision: args.model.precision(), divisor: 1 };
-    let variants: Vec<Variant> = [first].into_iter().chain(args.compare.iter().copied().map(Variant::of)).collect();
+    let variants: Vec<Variant> =
+        [first].into_iter().chain(args.compare.iter().copied().map(Variant::of)).collect();
     let judged = judge(args, &package, &labels, &tracks, &variants)?;
     let tally = Tally::new(&judged, &labels, variants.iter().map(|variant| variant.name()).collect());
     if args.json {
@@ -134,7 +139,8 @@ fn judge(
     let failed = files::in_parallel_with(tracks, args.jobs, engines, |engines, track| {
         let mut recordings: Vec<Recording> = Vec::new();
         for (variant, engine) in variants.iter().zip(engines) {
-            let mut microphone = Quieter { inner: FileMicrophone::open(&track.path)?, divisor: variant.divisor };
+            let mut microphone =
+                Quieter { inner: FileMicrophone::open(&track.path)?, divisor: variant.divisor };
             let recording = recognize(&mut microphone, Channel::Mix, &frontend, engine, &policy)
                 .with_context(|| track.path.display().to_string())?;
             ensure!(recording.scores.is_some(), "{}: shorter than one window", track.path.display());

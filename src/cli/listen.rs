@@ -198,7 +198,10 @@ impl Stage {
         if self.scene.at >= self.until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn tell(&mut self, tell: impl Fn(&mut dyn Display, &Scene) -> Result<(), DisplayError>) -> ControlFlow<()> {
+    fn tell(
+        &mut self,
+        tell: impl Fn(&mut dyn Display, &Scene) -> Result<(), DisplayError>,
+    ) -> ControlFlow<()> {
         let Some(display) = &mut self.display else { return ControlFlow::Continue(()) };
         match tell(display.as_mut(), &self.scene) {
             Ok(()) => ControlFlow::Continue(()),
@@ -231,8 +234,13 @@ impl Stage {
 
 fn describe(summary: &Summary, labels: &Labels) -> String {
     let seconds = |samples: u64| samples as f64 / f64::from(SAMPLE_RATE_HZ);
-    let mut shown: Vec<(u64, &str)> =
-        summary.shown.iter().copied().zip(labels.iter().map(|label| label.as_str())).filter(|s| s.0 > 0).collect();
+    let mut shown: Vec<(u64, &str)> = summary
+        .shown
+        .iter()
+        .copied()
+        .zip(labels.iter().map(|label| label.as_str()))
+        .filter(|s| s.0 > 0)
+        .collect();
     shown.sort_by(|a, b| b.cmp(a));
     let undecided = summary.verdicts - shown.iter().map(|s| s.0).sum::<u64>();
     let mut verdicts: Vec<String> = shown.iter().map(|(count, label)| format!("{label} {count}")).collect();

@@ -3,6 +3,7 @@
 mod classify;
 mod demo;
 mod devices;
+mod engine;
 mod evaluate;
 mod features;
 mod files;
@@ -12,7 +13,7 @@ mod source;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:

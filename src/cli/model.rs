@@ -56,7 +56,8 @@ pub(crate) fn run(args: &ModelCommand) -> Result<()> {
 
 /// What was proved of a graph that has been loaded.
 fn summary(engine: &TractClassifier) -> String {
-    let layers = engine.plan().iter().filter_map(|node| node.product.as_ref()).filter(|p| p.role == Role::Layer);
+    let layers =
+        engine.plan().iter().filter_map(|node| node.product.as_ref()).filter(|p| p.role == Role::Layer);
     let (count, integer) = layers.fold((0, 0), |(n, i), p| (n + 1, i + usize::from(p.integer)));
     format!("golden window verified; {integer} of {count} layers on integers")
 }

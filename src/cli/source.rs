@@ -104,7 +104,9 @@ impl SourceArgs {
             (Some(file), _) => recording(file, pace),
             (None, Some(piece)) => play(piece, pace),
             (None, None) if self.or_demo && !has_microphone() => {
-                eprintln!("no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)");
+                eprintln!(
+                    "no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)"
+                );
                 play(DemoPiece::Disco, pace)
             }
             (None, None) => microphone(&self.device, self.channel),
@@ -115,7 +117,12 @@ impl SourceArgs {
         let stdin = std::io::BufReader::new(std::io::stdin());
         let microphone = PcmStream::new(stdin, self.format, self.rate, self.channels)
             .context("raw samples on standard input (--rate, --channels)")?;
-        Ok(Source { name: "standard input".into(), open: once(Box::new(microphone)), seconds: None, _files: None })
+        Ok(Source {
+            name: "standard input".into(),
+            open: once(Box::new(microphone)),
+            seconds: None,
+            _files: None,
+        })
     }
 }
 
@@ -152,7 +159,9 @@ fn microphone(device: &str, channel: Channel) -> Result<Source> {
 
 #[cfg(not(feature = "alsa"))]
 fn microphone(_: &str, _: Channel) -> Result<Source> {
-    anyhow::bail!("this build has no microphones: build it with --features alsa, or name a FILE, `-` or --demo")
+    anyhow::bail!(
+        "this build has no microphones: build it with --features alsa, or name a FILE, `-` or --demo"
+    )
 }
 
 /// A recording, opened once: what can't be opened now won't be later.
@@ -167,7 +176,9 @@ fn recording(file: &Path, pace: Pace) -> Result<Source> {
 }
 
 /// Gives `microphone` once; then the recording is over.
-pub(crate) fn once(microphone: AnyMicrophone) -> Box<dyn FnMut() -> Result<AnyMicrophone, CaptureError> + Send> {
+pub(crate) fn once(
+    microphone: AnyMicrophone,
+) -> Box<dyn FnMut() -> Result<AnyMicrophone, CaptureError> + Send> {
     let mut microphone = Some(microphone);
     Box::new(move || microphone.take().ok_or(CaptureError::Ended))
 }

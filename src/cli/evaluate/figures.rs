@@ -60,7 +60,8 @@ impl Tally {
     }
 
     pub(super) fn tables(&self) -> String {
-        let mut text = format!("\n{:<22} {:>8} {:>8} {:>10} {:>10}\n", "", "excerpt", "track", "agreement", "excerpts");
+        let mut text =
+            format!("\n{:<22} {:>8} {:>8} {:>10} {:>10}\n", "", "excerpt", "track", "agreement", "excerpts");
         for figures in &self.variants {
             // Writing to a string cannot fail.
             let _ = writeln!(
@@ -80,15 +81,16 @@ impl Tally {
     }
 
     fn per_label(&self, figures: &Figures, text: &mut String) {
-        let _ = writeln!(text, "\n{}, by track:\n{:<12} precision  recall      F1   confusion", figures.name, "");
+        let _ =
+            writeln!(text, "\n{}, by track:\n{:<12} precision  recall      F1   confusion", figures.name, "");
         let (mut sums, count) = ([0.0; 3], self.labels.len());
         for (index, label) in self.labels.iter().enumerate() {
             let row = &figures.confusion[index];
             let hits = f64::from(row[index]);
             let truths = f64::from(row.iter().sum::<u32>());
             let claims = f64::from(figures.confusion.iter().map(|row| row[index]).sum::<u32>());
-            let [precision, recall, f1] =
-                [(hits, claims), (hits, truths), (2.0 * hits, truths + claims)].map(|(a, b)| a / f64::max(b, 1.0));
+            let [precision, recall, f1] = [(hits, claims), (hits, truths), (2.0 * hits, truths + claims)]
+                .map(|(a, b)| a / f64::max(b, 1.0));
             sums.iter_mut().zip([precision, recall, f1]).for_each(|(sum, value)| *sum += value);
             let cells: String = row.iter().fold(String::new(), |mut cells, cell| {
                 let _ = write!(cells, "{cell:>4}");
@@ -181,8 +183,16 @@ mod tests {
     fn figures_count_what_they_say() {
         let labels: Labels = ["a", "b", "c"].into_iter().map(|l| Label::try_from(l).unwrap()).collect();
         let judged = [
-            Judged { name: "1".into(), label: 0, recordings: vec![recording(&[0, 0], 0), recording(&[0, 1], 0)] },
-            Judged { name: "2".into(), label: 1, recordings: vec![recording(&[2, 2], 2), recording(&[1, 2], 1)] },
+            Judged {
+                name: "1".into(),
+                label: 0,
+                recordings: vec![recording(&[0, 0], 0), recording(&[0, 1], 0)],
+            },
+            Judged {
+                name: "2".into(),
+                label: 1,
+                recordings: vec![recording(&[2, 2], 2), recording(&[1, 2], 1)],
+            },
         ];
         let json = Tally::new(&judged, &labels, vec!["x".into(), "y".into()]).json();
         let figure = |variant: usize, name: &str| json["variants"][variant][name].as_f64().unwrap();

@@ -25,7 +25,8 @@ pub(super) fn tracks(
     audio: &Path,
     labels: &Labels,
 ) -> Result<Vec<Track>> {
-    let mut table = csv::Reader::from_path(csv).with_context(|| format!("{}: cannot be read", csv.display()))?;
+    let mut table =
+        csv::Reader::from_path(csv).with_context(|| format!("{}: cannot be read", csv.display()))?;
     let headers = table.headers()?.clone();
     let find = |name: &str| {
         headers.iter().position(|header| header == name).with_context(|| {
@@ -47,7 +48,9 @@ pub(super) fn tracks(
     for row in table.records() {
         let row = row.with_context(|| csv.display().to_string())?;
         let (Some(name), Some(its_part)) = (row.get(track), row.get(part)) else { continue };
-        let Some(path) = by_name.get(name).filter(|_| parts.iter().any(|part| part == its_part)) else { continue };
+        let Some(path) = by_name.get(name).filter(|_| parts.iter().any(|part| part == its_part)) else {
+            continue;
+        };
         tracks.push(Track { name: name.to_string(), path: (*path).clone(), label: label(path, labels)? });
     }
     ensure!(

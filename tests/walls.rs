@@ -49,6 +49,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("ctrlc", OneFile("cli")),
     ("indicatif", OneFile("cli")),
     ("npyz", OneFile("cli")),
+    ("csv", Below("cli")),
     ("tempfile", Below("cli")),
     ("clap", Below("cli")),
     ("csv", Below("cli")),

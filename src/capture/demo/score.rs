@@ -203,13 +203,13 @@ static DISCO: Score = Score {
     sound: Sound {
         room_seconds: 0.9,
         wet: 0.25,
-        drums: 0.62,
+        drums: 0.80,
         bass: 0.95,
         guitar: 4.50,
         drive: 1.0,
         bright_hz: 5_200.0,
         lead_driven: false,
-        gain: 0.62,
+        gain: 0.58,
     },
     sections: &[
         Section {
@@ -244,11 +244,11 @@ static DISCO: Score = Score {
                 line(Part::Clap, 0, 0.5, &["....x.......x..."]),
                 line(Part::Bass, -2, 0.9, &["0.7.0.7.0.7.0.74"]),
                 line(Part::Chop, 1, 0.5, &["..x..x..x..x.xx."]),
-                line(Part::Strings, 1, 0.85, &["x............._.", "x.......x.....o."]),
+                line(Part::Strings, 1, 0.5, &["x............._.", "x.......x.....o."]),
                 line(
                     Part::Lead,
                     1,
-                    0.5,
+                    0.36,
                     &[
                         "4...7..6..4.....",
                         "3...5..4..3...2.",
@@ -278,11 +278,11 @@ static DISCO: Score = Score {
                 line(Part::Clap, 0, 0.6, &["....x.......x..."]),
                 line(Part::Bass, -2, 0.9, &["0.7.0.7.0.7.4.76"]),
                 line(Part::Chop, 1, 0.5, &["..x..x..x..x.xx."]),
-                line(Part::Strings, 1, 0.9, &["x.....x.....x..."]),
+                line(Part::Strings, 1, 0.55, &["x.....x.....x..."]),
                 line(
                     Part::Lead,
                     2,
-                    0.5,
+                    0.36,
                     &["7..6..4...2.4...", "5..4..2...0.2...", "3..4..5...7.5...", "6...4...6...8..."],
                 ),
                 line(Part::Cymbal, 0, 0.6, &["x...............", "", "", ""]),
@@ -300,10 +300,10 @@ static METAL: Score = Score {
     sound: Sound {
         room_seconds: 0.7,
         wet: 0.18,
-        drums: 0.50,
+        drums: 0.55,
         bass: 0.60,
         guitar: 0.50,
-        drive: 30.0,
+        drive: 45.0,
         bright_hz: 4_500.0,
         lead_driven: true,
         gain: 0.6,
@@ -346,15 +346,16 @@ static METAL: Score = Score {
                 dominant(5), //
             ],
             lines: &[
-                line(Part::Power, -1, 0.9, &["x.x.x.x.x.x.x.x."]),
+                line(Part::Mute, -1, 0.9, &["..xx..xx..xx.xxx"]),
+                line(Part::Power, -1, 0.9, &["x...x...x...x..."]),
                 line(Part::Bass, -2, 0.9, &["0.0.0.0.0.0.0.0."]),
-                line(Part::Kick, 0, 1.0, &["XxxxXxxxXxxxXxxx"]),
+                line(Part::Kick, 0, 1.0, &["X.xxX.xxX.xxX.xx"]),
                 line(Part::Snare, 0, 1.0, &["....X.......X..."]),
                 line(Part::Cymbal, 0, 0.9, &["x...x...x...x..."]),
                 line(
                     Part::Lead,
                     1,
-                    0.55,
+                    0.32,
                     &[
                         "4.......7...6.4.",
                         "5...4...2.......",

@@ -97,7 +97,8 @@ impl Histogram {
 
     /// Points for a scale search, every value multiplied by `factor`, every count by `weight`.
     pub fn points(&self, factor: f32, weight: f32) -> impl Iterator<Item = Point> + '_ {
-        self.centres().map(move |(value, count)| Point { value: value * factor, weight: weight * count as f32 })
+        self.centres()
+            .map(move |(value, count)| Point { value: value * factor, weight: weight * count as f32 })
     }
 
     /// Counts from zero to `range` in as many bins as `bins` is long; what lies above counts in the last.
@@ -143,7 +144,11 @@ impl Statistics {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(network: &Network) -> Self {
-        let layer = |outputs| Layer { channels: vec![Histogram::default(); outputs], sums: vec![0.0; outputs], positions: 0 };
+        let layer = |outputs| Layer {
+            channels: vec![Histogram::default(); outputs],
+            sums: vec![0.0; outputs],
+            positions: 0,
+        };
         Self {
             layers: network.convs.iter().map(|conv| layer(conv.outputs)).collect(),
             gates: vec![0.0; network.lstm.bias.len()],
@@ -171,7 +176,11 @@ impl Statistics {
     /// Counts everything that `other` counted.
     pub fn merge(&mut self, other: &Self) {
         for (layer, from) in self.layers.iter_mut().zip(&other.layers) {
-            layer.channels.iter_mut().zip(&from.channels).for_each(|(histogram, other)| histogram.merge(other));
+            layer
+                .channels
+                .iter_mut()
+                .zip(&from.channels)
+                .for_each(|(histogram, other)| histogram.merge(other));
             layer.sums.iter_mut().zip(&from.sums).for_each(|(sum, x)| *sum += x);
             layer.positions += from.positions;
         }

@@ -79,7 +79,10 @@ impl std::fmt::Display for FeatureError {
             }
             Self::Label { track, label } => write!(f, "track {track}: label {label} is none of the model's"),
             Self::Empty { part } => {
-                write!(f, "no track of part {part} holds a window; check --split-column and the names of its parts")
+                write!(
+                    f,
+                    "no track of part {part} holds a window; check --split-column and the names of its parts"
+                )
             }
         }
     }
@@ -106,7 +109,8 @@ struct Description {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FeatureError> {
-    let unreadable = |e: std::io::Error| FeatureError::Unreadable { path: path.into(), reason: e.to_string() };
+    let unreadable =
+        |e: std::io::Error| FeatureError::Unreadable { path: path.into(), reason: e.to_string() };
     std::fs::read(path).map_err(unreadable)
 }
 
@@ -116,7 +120,8 @@ fn read(path: &Path) -> Result<Vec<u8>, FeatureError> {
 /// The field that differs, or why the description cannot be read.
 pub fn check_frontend(dir: &Path, spec: &FrontendSpec) -> Result<(), FeatureError> {
     let path = dir.join("frontend.json");
-    let malformed = |e: serde_json::Error| FeatureError::Malformed { path: path.clone(), reason: e.to_string() };
+    let malformed =
+        |e: serde_json::Error| FeatureError::Malformed { path: path.clone(), reason: e.to_string() };
     let found: Description = serde_json::from_slice(&read(&path)?).map_err(malformed)?;
     match spec.difference(&found.spec) {
         Some(field) => Err(FeatureError::Frontend { path, field }),
@@ -150,7 +155,9 @@ pub fn tracks(
     };
     let (track, genre, part_of) = (index("track")?, index("genre")?, index(column)?);
     let chosen = records.filter(|record| record.get(part_of).is_some_and(|p| p == part));
-    let found: Vec<Track> = chosen.map(|record| track_of(dir, &record[track], &record[genre], labels)).collect::<Result<_, _>>()?;
+    let found: Vec<Track> = chosen
+        .map(|record| track_of(dir, &record[track], &record[genre], labels))
+        .collect::<Result<_, _>>()?;
     if found.is_empty() { Err(FeatureError::Empty { part: part.into() }) } else { Ok(found) }
 }
 
@@ -211,8 +218,8 @@ pub fn octaves(frames: &[i16]) -> Vec<f32> {
     frames.iter().map(|&x| f32::from(x) / 256.0).collect()
 }
 
-/// `count` windows, the same number from every label as far as the tracks give them, spread over each label's tracks
-/// and over the tracks' time. The same tracks give the same windows.
+/// `count` windows, the same number from every label as far as it divides, spread over each label's tracks and over
+/// the tracks' time. The same tracks give the same windows.
 ///
 /// # Errors
 /// A track that cannot be read, or no window at all.
@@ -221,14 +228,13 @@ pub fn calibration_windows(tracks: &[Track], count: usize) -> Result<Vec<Vec<f32
     let mut chosen = vec![];
     for label in 0..labels {
         let tracks: Vec<&Track> = tracks.iter().filter(|t| t.label == label).collect();
-        let wanted = (count / labels + usize::from(label < count % labels)).max(1);
-        for i in 0..wanted.min(tracks.len().max(1) * 4) {
-            let Some(track) = tracks.get(i * tracks.len() / wanted.max(tracks.len()) % tracks.len().max(1)) else {
-                continue;
-            };
+        let wanted = if tracks.is_empty() { 0 } else { count / labels + usize::from(label < count % labels) };
+        for i in 0..wanted {
+            let track =
+                tracks[if wanted < tracks.len() { i * tracks.len() / wanted } else { i % tracks.len() }];
             let frames = frames(&track.path)?;
             let windows: Vec<_> = windows(&frames).collect();
-            // A multiple of the golden ratio spreads over the tracks' time without a random generator.
+            // Multiples of the golden ratio spread over the tracks' time without a random generator.
             let at = ((i as f64 * 0.618_034).fract() * windows.len() as f64) as usize;
             chosen.extend(windows.get(at).map(|window| octaves(window)));
         }

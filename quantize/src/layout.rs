@@ -44,7 +44,8 @@ impl Layout {
         if let Some(axis) = open {
             shape[axis] = self.order.len().checked_div(shape.iter().product())?;
         }
-        (shape.iter().product::<usize>() == self.order.len()).then(|| Self { shape, order: self.order.clone() })
+        (shape.iter().product::<usize>() == self.order.len())
+            .then(|| Self { shape, order: self.order.clone() })
     }
 
     /// Axes exchanged: axis `i` of the result is axis `axes[i]` of this.
@@ -111,7 +112,10 @@ mod tests {
     fn a_transpose_moves_indices_and_back() {
         let layout = Layout::start(&[2, 3]);
         let turned = layout.transpose(&[1, 0]).unwrap();
-        assert_eq!((turned.shape.as_slice(), turned.order.as_slice()), (&[3, 2][..], &[0, 3, 1, 4, 2, 5][..]));
+        assert_eq!(
+            (turned.shape.as_slice(), turned.order.as_slice()),
+            (&[3, 2][..], &[0, 3, 1, 4, 2, 5][..])
+        );
         assert_eq!(turned.transpose(&[-1, 0]).unwrap(), layout);
         assert_eq!(layout.transpose(&[0, 0]), None);
     }

@@ -37,7 +37,11 @@ impl Noise {
     /// Signal to quantization noise, decibels; 200 where there is no noise at all.
     #[must_use]
     pub fn sqnr_db(&self) -> f64 {
-        if self.noise > 0.0 && self.signal > 0.0 { (10.0 * (self.signal / self.noise).log10()).min(200.0) } else { 200.0 }
+        if self.noise > 0.0 && self.signal > 0.0 {
+            (10.0 * (self.signal / self.noise).log10()).min(200.0)
+        } else {
+            200.0
+        }
     }
 
     /// Share of the values beyond what the scale holds.
@@ -68,7 +72,12 @@ pub fn noises(
     total
 }
 
-fn compare(quantized: &QuantizedNetwork, window: &[f32], wanted: &Trace, found: &QuantizedTrace) -> Vec<Noise> {
+fn compare(
+    quantized: &QuantizedNetwork,
+    window: &[f32],
+    wanted: &Trace,
+    found: &QuantizedTrace,
+) -> Vec<Noise> {
     let mut noises = vec![Noise::default(); quantized.convs.len() + 3];
     let integers = |noise: &mut Noise, wanted: &[f32], found: &[i32], scale: f32| {
         for (&w, &f) in wanted.iter().zip(found) {

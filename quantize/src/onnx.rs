@@ -11,7 +11,10 @@ use tract_onnx::pb;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, IntoTValue, TValue, Tensor as TractTensor, TypedSimplePlan, tvec};
+use tract_onnx::prelude::{
+    Framework, InferenceModelExt, IntoRunnable, IntoTValue, TValue, Tensor as TractTensor, TypedSimplePlan,
+    tvec,
+};
 
 /// A tensor's numbers, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,10 +147,16 @@ impl std::fmt::Display for OnnxError {
         match self {
             Self::NotOnnx => f.write_str("this is no ONNX file"),
             Self::Element { tensor, code } => {
-                write!(f, "constant {tensor}: element type {code} is not supported; allowed: f32, i64, i32, i8")
+                write!(
+                    f,
+                    "constant {tensor}: element type {code} is not supported; allowed: f32, i64, i32, i8"
+                )
             }
             Self::Incomplete { tensor } => {
-                write!(f, "constant {tensor}: its numbers don't fill its shape (external data is not supported)")
+                write!(
+                    f,
+                    "constant {tensor}: its numbers don't fill its shape (external data is not supported)"
+                )
             }
             Self::Engine { reason } => write!(f, "tract cannot run the graph: {reason}"),
         }
@@ -230,10 +239,8 @@ fn value_from(proto: &pb::ValueInfoProto) -> Value {
 }
 
 fn value_to(value: &Value) -> pb::ValueInfoProto {
-    let extent = |&n: &usize| Dimension {
-        value: Some(dimension::Value::DimValue(n as i64)),
-        ..Default::default()
-    };
+    let extent =
+        |&n: &usize| Dimension { value: Some(dimension::Value::DimValue(n as i64)), ..Default::default() };
     let tensor = pb::type_proto::Tensor {
         elem_type: DataType::Float as i32,
         shape: Some(pb::TensorShapeProto { dim: value.shape.iter().map(extent).collect() }),
@@ -321,7 +328,11 @@ fn attribute_to(name: &str, value: &Attribute) -> pb::AttributeProto {
 
 /// The numbers of a constant: in the raw bytes, little-endian, or else in the typed list.
 fn numbers<const N: usize, T: Clone>(raw: &[u8], decode: fn([u8; N]) -> T, listed: &[T]) -> Vec<T> {
-    if raw.is_empty() { listed.to_vec() } else { raw.as_chunks().0.iter().map(|&bytes| decode(bytes)).collect() }
+    if raw.is_empty() {
+        listed.to_vec()
+    } else {
+        raw.as_chunks().0.iter().map(|&bytes| decode(bytes)).collect()
+    }
 }
 
 fn tensor_from(proto: &pb::TensorProto) -> Result<Tensor, OnnxError> {
@@ -344,7 +355,11 @@ fn tensor_from(proto: &pb::TensorProto) -> Result<Tensor, OnnxError> {
         Data::I32(x) => x.len(),
         Data::I8(x) => x.len(),
     };
-    if len == shape.iter().product::<usize>() { Ok(Tensor { shape, data }) } else { Err(OnnxError::Incomplete { tensor: name() }) }
+    if len == shape.iter().product::<usize>() {
+        Ok(Tensor { shape, data })
+    } else {
+        Err(OnnxError::Incomplete { tensor: name() })
+    }
 }
 
 fn tensor_to(name: &str, tensor: &Tensor) -> pb::TensorProto {
@@ -358,7 +373,8 @@ fn tensor_to(name: &str, tensor: &Tensor) -> pb::TensorProto {
     pb::TensorProto { name: name.into(), dims, data_type: kind as i32, raw_data, ..Default::default() }
 }
 
-/// A graph that tract has loaded and optimized for this machine.
+/// A graph that tract has loaded and optimized for this machine. Every run starts from a fresh state: an imported Scan or
+/// LSTM would otherwise go on where the last run ended.
 #[derive(Clone)]
 pub struct Engine {
     plan: Arc<TypedSimplePlan>,
@@ -390,7 +406,9 @@ impl Engine {
         let engine = |error| OnnxError::Engine { reason: format!("{error:#}") };
         let tensor = TractTensor::from_shape(&self.shape, input).map_err(engine)?;
         let outputs = self.plan.run(tvec!(tensor.into_tvalue())).map_err(engine)?;
-        let flat = |value: &TValue| Ok(value.cast_to::<f32>()?.to_plain_array_view::<f32>()?.iter().copied().collect());
+        let flat = |value: &TValue| {
+            Ok(value.cast_to::<f32>()?.to_plain_array_view::<f32>()?.iter().copied().collect())
+        };
         outputs.iter().map(|value| flat(value).map_err(engine)).collect()
     }
 }

@@ -17,7 +17,11 @@ impl Progress for Quiet {
 }
 
 /// `work` on every item, results in the items' order.
-pub fn parallel<T: Sync, R: Send>(items: &[T], progress: &dyn Progress, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn parallel<T: Sync, R: Send>(
+    items: &[T],
+    progress: &dyn Progress,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(items.len()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());

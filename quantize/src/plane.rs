@@ -83,9 +83,13 @@ pub fn convolve<T: Number>(input: &Plane<T>, kernel: &Kernel<T>, bias: &[T]) -> 
             data.extend_from_slice(bias);
             let sums = &mut data[start..];
             for tap in 0..9 {
-                let Some(band) = (band + tap % 3).checked_sub(1).filter(|&b| b < input.bands) else { continue };
+                let Some(band) = (band + tap % 3).checked_sub(1).filter(|&b| b < input.bands) else {
+                    continue;
+                };
                 let weights = &kernel.weights[tap * kernel.inputs * kernel.outputs..];
-                for (&x, row) in input.at(frame + tap / 3, band).iter().zip(weights.chunks_exact(kernel.outputs)) {
+                for (&x, row) in
+                    input.at(frame + tap / 3, band).iter().zip(weights.chunks_exact(kernel.outputs))
+                {
                     // Half of the values behind a ReLU are zero.
                     if x != T::default() {
                         for (sum, &w) in sums.iter_mut().zip(row) {
@@ -137,11 +141,15 @@ mod tests {
         let bias = [100, 200, 300];
         let out = convolve(&plane, &Kernel::new(inputs, outputs, &weights), &bias);
         assert_eq!((out.frames, out.bands, out.channels), (3, 4, 3));
-        for (frame, band, o) in (0..3).flat_map(|t| (0..4).flat_map(move |f| (0..3).map(move |o| (t, f, o)))) {
+        for (frame, band, o) in (0..3).flat_map(|t| (0..4).flat_map(move |f| (0..3).map(move |o| (t, f, o))))
+        {
             let mut sum = bias[o];
-            for (kt, kf, i) in (0..3).flat_map(|a| (0..3).flat_map(move |b| (0..inputs).map(move |i| (a, b, i)))) {
+            for (kt, kf, i) in
+                (0..3).flat_map(|a| (0..3).flat_map(move |b| (0..inputs).map(move |i| (a, b, i))))
+            {
                 if (1..=4).contains(&(band + kf)) {
-                    sum += plane.at(frame + kt, band + kf - 1)[i] * weights[((o * inputs + i) * 3 + kt) * 3 + kf];
+                    sum += plane.at(frame + kt, band + kf - 1)[i]
+                        * weights[((o * inputs + i) * 3 + kt) * 3 + kf];
                 }
             }
             assert_eq!(out.at(frame, band)[o], sum, "frame {frame} band {band} output {o}");
@@ -150,7 +158,7 @@ mod tests {
 
     #[test]
     fn pooling_takes_the_largest_of_four_and_drops_the_rest() {
-        let plane = Plane { frames: 3, bands: 2, channels: 1, data: vec![-1, -2, -3, 4, 9, 9] };
+        let plane = Plane { frames: 3, bands: 2, channels: 1, data: vec![-1i32, -2, -3, 4, 9, 9] };
         assert_eq!(relu_pool(&plane), Plane { frames: 1, bands: 1, channels: 1, data: vec![4] });
         let negative = plane.map(|_, x| -x.abs());
         assert_eq!(relu_pool(&negative).data, [0]);

@@ -3,96 +3,14 @@
 //! The contract's graph is one chain: layers in a fixed order, with layout nodes in between whose effect is followed
 //! element by element ([`crate::layout`]). Whatever is not understood is refused; nothing is guessed.
 
+mod check; // one node against the contract
+mod error; // what is wrong with a graph
+
+use self::check::{has, image, input, int, ints, shape, text};
+pub use self::error::{ReadError, SUPPORTED};
 use crate::layout::Layout;
 use crate::network::{BatchNorm, Conv, Dense, Lstm, Network, ReadOut};
 use crate::onnx::{Attribute, Data, Graph, Model, Node, Tensor};
-
-/// The operators that a graph may use.
-pub const SUPPORTED: &str = "Conv, BatchNormalization, Relu, MaxPool, Transpose, Reshape, Unsqueeze, Squeeze, Flatten, \
-                             Identity, Constant, LSTM, ReduceMean, Gather, Gemm";
-
-/// Why a graph is not a network of the contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// An operator that cannot be quantized.
-    Unsupported {
-        /// The node.
-        node: String,
-        /// Its operator.
-        op: String,
-    },
-    /// An operator where the contract has another one.
-    Order {
-        /// The node.
-        node: String,
-        /// Its operator.
-        op: String,
-    },
-    /// A node that doesn't take what the previous one gives, or whose parameters aren't constants of the right kind.
-    Input {
-        /// The node.
-        node: String,
-        /// Which input, from 0.
-        input: usize,
-        /// What must be there.
-        wanted: &'static str,
-    },
-    /// An attribute outside the contract.
-    Attribute {
-        /// The node.
-        node: String,
-        /// The attribute.
-        attribute: &'static str,
-        /// What is allowed.
-        allowed: &'static str,
-    },
-    /// Extents outside the contract.
-    Shape {
-        /// The node, input or output.
-        what: String,
-        /// Its extents.
-        found: Vec<usize>,
-        /// What they must be.
-        wanted: String,
-    },
-    /// A weight that is no number.
-    NotFinite {
-        /// The layer.
-        layer: String,
-    },
-    /// The chain ends too early.
-    Ends {
-        /// The last node.
-        after: String,
-    },
-}
-
-impl std::fmt::Display for ReadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unsupported { node, op } => {
-                write!(f, "node {node}: operator {op} is not supported; allowed: {SUPPORTED}")
-            }
-            Self::Order { node, op } => write!(
-                f,
-                "node {node}: {op} is out of place; the order is (Conv, BatchNormalization, Relu, MaxPool) once or more, \
-                 LSTM, ReduceMean or the last step, Gemm"
-            ),
-            Self::Input { node, input, wanted } => write!(f, "node {node}: input {input} must be {wanted}"),
-            Self::Attribute { node, attribute, allowed } => {
-                write!(f, "node {node}: attribute {attribute} is outside the contract; allowed: {allowed}")
-            }
-            Self::Shape { what, found, wanted } => write!(f, "{what}: shape {found:?}; the contract wants {wanted}"),
-            Self::NotFinite { layer } => {
-                write!(f, "layer {layer}: a weight is NaN or infinite; export the network again")
-            }
-            Self::Ends { after } => write!(f, "the graph ends after {after}, before its logits"),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {}
 
 /// Reads a graph whose input `log_mel` is `[1, frames, bands]` and whose output is `logits`.
 ///
@@ -103,7 +21,11 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
     let [input] = graph.inputs.as_slice() else {
         return Err(shape("inputs", &[graph.inputs.len()], "one input, log_mel".into()));
     };
-    if input.name != "log_mel" || input.shape.len() != 3 || input.shape[0] > 1 || input.shape[1..] != [frames, bands] {
+    if input.name != "log_mel"
+        || input.shape.len() != 3
+        || input.shape[0] > 1
+        || input.shape[1..] != [frames, bands]
+    {
         let what = format!("input {}", input.name);
         return Err(shape(&what, &input.shape, format!("log_mel [1, {frames}, {bands}]")));
     }
@@ -124,10 +46,13 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
         return Err(ReadError::Ends { after });
     };
     if output.name != "logits" || reader.at[0].0 != output.name {
-        return Err(shape(&format!("output {}", output.name), &output.shape, "logits, made by the last Gemm".into()));
+        return Err(shape(
+            &format!("output {}", output.name),
+            &output.shape,
+            "logits, made by the last Gemm".into(),
+        ));
     }
-    let network =
-        Network { frames, bands, convs: reader.convs, lstm, read_out: reader.read_out, dense };
+    let network = Network { frames, bands, convs: reader.convs, lstm, read_out: reader.read_out, dense };
     match network.not_finite() {
         Some(layer) => Err(ReadError::NotFinite { layer }),
         None => Ok(network),
@@ -138,15 +63,13 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
 fn with_constants(graph: &Graph) -> Graph {
     let mut graph = graph.clone();
     for node in graph.nodes.iter().filter(|n| n.op == "Constant") {
-        if let (Some(Attribute::Tensor(tensor)), Some(name)) = (node.attributes.get("value"), node.outputs.first()) {
+        if let (Some(Attribute::Tensor(tensor)), Some(name)) =
+            (node.attributes.get("value"), node.outputs.first())
+        {
             graph.constants.insert(name.clone(), tensor.clone());
         }
     }
     graph
-}
-
-fn shape(what: &str, found: &[usize], wanted: String) -> ReadError {
-    ReadError::Shape { what: what.into(), found: found.into(), wanted }
 }
 
 /// How far the chain was read.
@@ -198,7 +121,9 @@ impl Reader<'_> {
             ("Gather", Stage::Lstm) => self.gather(node, &layout)?,
             ("Gemm", Stage::Lstm) => self.gemm(node, &layout)?,
             ("Identity", _) => layout,
-            ("Transpose" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", _) => self.arrange(node, &layout)?,
+            ("Transpose" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", _) => {
+                self.arrange(node, &layout)?
+            }
             _ => return Err(ReadError::Order { node: node.name.clone(), op: node.op.clone() }),
         };
         self.at = vec![(node.outputs.first().cloned().unwrap_or_default(), next)];
@@ -212,7 +137,13 @@ impl Reader<'_> {
             return Err(shape(&node.name, &layout.shape, "at least 4 frames and 2 bands".into()));
         }
         ints(node, "kernel_shape", &[3, 3], true, "3×3")?;
-        ints(node, "pads", &[0, 1, 0, 1], false, "[0, 1, 0, 1]: valid in time, one band of zeros on either side")?;
+        ints(
+            node,
+            "pads",
+            &[0, 1, 0, 1],
+            false,
+            "[0, 1, 0, 1]: valid in time, one band of zeros on either side",
+        )?;
         ints(node, "strides", &[1, 1], true, "1")?;
         ints(node, "dilations", &[1, 1], true, "1")?;
         int(node, "group", 1, 1, "1")?;
@@ -263,7 +194,8 @@ impl Reader<'_> {
     }
 
     fn lstm(&mut self, node: &Node, layout: &Layout) -> Result<(), ReadError> {
-        let (frames, bands) = self.convs.iter().fold((self.frames(), self.bands()), |(t, f), _| ((t - 2) / 2, f / 2));
+        let (frames, bands) =
+            self.convs.iter().fold((self.frames(), self.bands()), |(t, f), _| ((t - 2) / 2, f / 2));
         let channels = self.channels();
         let (extents, recurrence) = self.floats(node, 2)?;
         let inputs = channels * bands;
@@ -296,7 +228,11 @@ impl Reader<'_> {
         for i in 4..8 {
             let zeros = |t: &Tensor| matches!(&t.data, Data::F32(x) if x.iter().all(|&v| v == 0.0));
             if has(node, i) && !self.graph.constants.get(&node.inputs[i]).is_some_and(zeros) {
-                return Err(input(node, i, "left out: the LSTM starts from zero, without lengths or peepholes"));
+                return Err(input(
+                    node,
+                    i,
+                    "left out: the LSTM starts from zero, without lengths or peepholes",
+                ));
             }
         }
         let bias = if has(node, 3) { self.vector(node, 3, 2 * rows)? } else { vec![0.0; 2 * rows] };
@@ -304,8 +240,10 @@ impl Reader<'_> {
         self.lstm = Some(Lstm { hidden, inputs, weights, recurrence, bias });
         self.stage = Stage::Lstm;
         let steps = Layout::start(&[frames, 1, 1, hidden]);
-        let last = Layout { shape: vec![1, 1, hidden], order: ((frames - 1) * hidden..frames * hidden).collect() };
-        self.at = node.outputs.iter().cloned().zip([steps, last]).filter(|(name, _)| !name.is_empty()).collect();
+        let last =
+            Layout { shape: vec![1, 1, hidden], order: ((frames - 1) * hidden..frames * hidden).collect() };
+        self.at =
+            node.outputs.iter().cloned().zip([steps, last]).filter(|(name, _)| !name.is_empty()).collect();
         Ok(())
     }
 
@@ -459,42 +397,5 @@ impl Reader<'_> {
     }
 }
 
-/// Channels, frames and bands of `[1, channels, frames, bands]` in its order.
-fn image(node: &Node, layout: &Layout, channels: usize) -> Result<[usize; 3], ReadError> {
-    match layout.shape[..] {
-        [1, found, frames, bands] if found == channels && layout.untouched() => Ok([channels, frames, bands]),
-        _ => Err(shape(&node.name, &layout.shape, format!("an input [1, {channels}, frames, bands]"))),
-    }
-}
-
-fn has(node: &Node, index: usize) -> bool {
-    node.inputs.get(index).is_some_and(|name| !name.is_empty())
-}
-
-fn input(node: &Node, input: usize, wanted: &'static str) -> ReadError {
-    ReadError::Input { node: node.name.clone(), input, wanted }
-}
-
-fn ints(node: &Node, name: &'static str, wanted: &[i64], default: bool, allowed: &'static str) -> Result<(), ReadError> {
-    match node.attributes.get(name) {
-        Some(Attribute::Ints(found)) if found == wanted => Ok(()),
-        None if default => Ok(()),
-        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed }),
-    }
-}
-
-fn int(node: &Node, name: &'static str, wanted: i64, default: i64, allowed: &'static str) -> Result<(), ReadError> {
-    match node.attributes.get(name) {
-        Some(Attribute::Int(found)) if *found == wanted => Ok(()),
-        None if default == wanted => Ok(()),
-        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed }),
-    }
-}
-
-fn text(node: &Node, name: &'static str, wanted: &'static str) -> Result<(), ReadError> {
-    match node.attributes.get(name) {
-        None => Ok(()),
-        Some(Attribute::Text(found)) if found == wanted => Ok(()),
-        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed: wanted }),
-    }
-}
+#[cfg(test)]
+mod tests;

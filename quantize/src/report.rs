@@ -117,7 +117,12 @@ const BINS: usize = 24;
 
 /// The layers' rows: input, convolutions, projection.
 #[must_use]
-pub fn layers(outcome: &Outcome, statistics: &Statistics, factors: &Factors, noises: &[Noise]) -> Vec<LayerReport> {
+pub fn layers(
+    outcome: &Outcome,
+    statistics: &Statistics,
+    factors: &Factors,
+    noises: &[Noise],
+) -> Vec<LayerReport> {
     let row = |layer: &str, noise: &Noise| LayerReport {
         layer: layer.into(),
         weight_range: None,
@@ -160,7 +165,8 @@ fn sparkline(bins: &[u64]) -> String {
     let most = (bins.iter().copied().max().unwrap_or(0) as f64 + 1.0).ln();
     let bar = |&count: &u64| match count {
         0 => ' ',
-        _ => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(((count as f64 + 1.0).ln() / most * 7.99) as usize).min(7)],
+        _ => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
+            [(((count as f64 + 1.0).ln() / most * 7.99) as usize).min(7)],
     };
     bins.iter().map(bar).collect()
 }
@@ -185,7 +191,11 @@ impl Report {
 
     fn write_markdown(&self, out: &mut String) -> std::fmt::Result {
         let s = &self.settings;
-        writeln!(out, "# Quantization\n\nWritten by `{}`; the same figures are in quantization.json.\n", self.made_by)?;
+        writeln!(
+            out,
+            "# Quantization\n\nWritten by `{}`; the same figures are in quantization.json.\n",
+            self.made_by
+        )?;
         writeln!(
             out,
             "Calibrated on {} windows of part `{}`, checked on part `{}`, front-end {}. Equalization kept: {}.\n",
@@ -193,7 +203,10 @@ impl Report {
         )?;
         self.write_agreement(out)?;
         self.write_layers(out)?;
-        writeln!(out, "## Equalizations tried\n\n| equalization | mean squared logit error |\n| --- | ---: |")?;
+        writeln!(
+            out,
+            "## Equalizations tried\n\n| equalization | mean squared logit error |\n| --- | ---: |"
+        )?;
         for tried in &self.tried {
             writeln!(out, "| {} | {:.5} |", tried.equalization, tried.logit_error)?;
         }
@@ -226,7 +239,13 @@ impl Report {
         writeln!(out, "| {} windows of {} tracks | float | int8 | same verdict |", v.windows, v.tracks)?;
         writeln!(out, "| --- | ---: | ---: | ---: |")?;
         let mut row = |what: &str, float: f64, int8: f64, same: f64| {
-            writeln!(out, "| {what} | {:.2} % | {:.2} % | {:.2} % |", percent(float), percent(int8), percent(same))
+            writeln!(
+                out,
+                "| {what} | {:.2} % | {:.2} % | {:.2} % |",
+                percent(float),
+                percent(int8),
+                percent(same)
+            )
         };
         row("window accuracy", v.window_accuracy_float, v.window_accuracy_int8, v.window_agreement)?;
         row("track accuracy", v.track_accuracy_float, v.track_accuracy_int8, v.track_agreement)?;

@@ -100,7 +100,13 @@ fn recurrence(writer: &mut Writer, network: &QuantizedNetwork) {
     let attributes = [("body", Attribute::Graph(lstm_body(network))), ("num_scan_inputs", Attribute::Int(1))];
     let outputs = ["last_h", "last_c", "outputs"].map(String::from);
     let gates = writer.at.clone();
-    writer.node("Scan", "recurrence", vec!["zero_state".into(), "zero_state".into(), gates], outputs.into(), attributes);
+    writer.node(
+        "Scan",
+        "recurrence",
+        vec!["zero_state".into(), "zero_state".into(), gates],
+        outputs.into(),
+        attributes,
+    );
     match network.read_out {
         ReadOut::Last => writer.at = "last_h".into(),
         ReadOut::Mean => {
@@ -119,8 +125,9 @@ fn lstm_body(network: &QuantizedNetwork) -> Graph {
     body.graph.inputs.push(state("c"));
     body.graph.inputs.push(Value::new("projected", &[1, 4 * units]));
     // [units, 4 · units], so that the row h multiplies it from the left.
-    let turned: Vec<f32> =
-        (0..4 * units * units).map(|i| network.recurrence[i % (4 * units) * units + i / (4 * units)]).collect();
+    let turned: Vec<f32> = (0..4 * units * units)
+        .map(|i| network.recurrence[i % (4 * units) * units + i / (4 * units)])
+        .collect();
     body.floats("recurrence_weight", &[units, 4 * units], &turned);
     body.constant("gate_sizes", &[4], Data::I64(vec![units as i64; 4]));
     body.then("MatMul", "recurrent", &["recurrence_weight"], []);
@@ -128,7 +135,8 @@ fn lstm_body(network: &QuantizedNetwork) -> Graph {
     let gates = ["input_sum", "output_sum", "forget_sum", "cell_sum"].map(String::from);
     let inputs = vec![body.at.clone(), "gate_sizes".into()];
     body.node("Split", "gates", inputs, gates.into(), [("axis", Attribute::Int(1))]);
-    let mut unary = |op: &str, from: &str, to: &str| body.node(op, to, vec![from.into()], vec![to.into()], []);
+    let mut unary =
+        |op: &str, from: &str, to: &str| body.node(op, to, vec![from.into()], vec![to.into()], []);
     unary("Sigmoid", "input_sum", "input_gate");
     unary("Sigmoid", "output_sum", "output_gate");
     unary("Sigmoid", "forget_sum", "forget_gate");
@@ -185,7 +193,8 @@ impl Writer {
         parameters: &[&str],
         attributes: [(&str, Attribute); N],
     ) {
-        let inputs = std::iter::once(self.at.clone()).chain(parameters.iter().map(|&p| p.to_owned())).collect();
+        let inputs =
+            std::iter::once(self.at.clone()).chain(parameters.iter().map(|&p| p.to_owned())).collect();
         self.at = format!("{name}_out");
         self.node(op, name, inputs, vec![self.at.clone()], attributes);
     }

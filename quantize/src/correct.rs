@@ -4,7 +4,7 @@
 use crate::calibrate::Statistics;
 use crate::equalize::Factors;
 use crate::parallel::{Progress, Quiet, parallel};
-use crate::plane::Plane;
+use crate::plane::{Plane, max_pool};
 use crate::quantized::QuantizedNetwork;
 use crate::recipe::{BIAS_LIMIT, QuantizeError};
 use crate::round::Multiplier;
@@ -25,22 +25,27 @@ pub fn correct_biases(
 ) -> Result<Vec<Vec<f32>>, QuantizeError> {
     let mut inputs: Vec<Plane<i32>> = windows.iter().map(|window| quantized.plane(window)).collect();
     for (index, conv) in quantized.convs.iter_mut().enumerate() {
-        let totals = parallel(&inputs, &Quiet, |input| totals(&conv.sums(input)));
+        let sums = parallel(&inputs, &Quiet, |input| {
+            let sums = conv.sums(input);
+            (totals(&sums), max_pool(&sums))
+        });
         let layer = &statistics.layers[index];
-        let scale = f64::from(conv.sum_scale());
-        for channel in 0..conv.outputs {
-            let total: i64 = totals.iter().map(|t| t[channel]).sum();
+        let mut shifts = vec![0; conv.outputs];
+        for (channel, shift) in shifts.iter_mut().enumerate() {
+            let total: i64 = sums.iter().map(|(totals, _)| totals[channel]).sum();
             let found = total as f64 / layer.positions.max(1) as f64;
-            let wanted = layer.mean_sum(channel) / f64::from(factors[index][channel]) / scale;
-            let moved = f64::from(conv.bias[channel]) + (wanted - found).round_ties_even();
-            if moved.abs() > f64::from(BIAS_LIMIT) {
+            let factor = f64::from(factors[index][channel]) * f64::from(conv.sum_scale());
+            let moved = (layer.mean_sum(channel) / factor - found).round_ties_even();
+            if (f64::from(conv.bias[channel]) + moved).abs() > f64::from(BIAS_LIMIT) {
                 return Err(QuantizeError::Bias { layer: conv.name.clone(), channel });
             }
-            conv.bias[channel] = moved as i32;
+            *shift = moved as i32;
+            conv.bias[channel] += *shift;
         }
         let refused = || QuantizeError::Requantization { layer: conv.name.clone() };
         let multiplier = Multiplier::new(conv.requantization()).ok_or_else(refused)?;
-        inputs = parallel(&inputs, &Quiet, |input| conv.finish(&conv.sums(input), multiplier));
+        let corrected = |pooled: Plane<i32>| conv.finish(&pooled.map(|c, sum| sum + shifts[c]), multiplier);
+        inputs = sums.into_iter().map(|(_, pooled)| corrected(pooled)).collect();
     }
     let projection = &quantized.projection;
     let project = |x: &Plane<i32>| (0..x.frames).map(|step| projection.project(&x.step(step))).collect();

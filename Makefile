@@ -5,8 +5,8 @@ SHELL := /bin/bash
 # rustup's and our own tools are found even where no shell profile names them.
 export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 
-# What `make run` does: `make run ARGS="listen --device hw:1"` listens to a microphone.
-ARGS ?= listen --demo
+# What `make run` does; `make run ARGS="listen --device hw:1"` listens to that microphone.
+ARGS ?= listen --or-demo
 BARE_METAL := thumbv7em-none-eabihf
 
 .PHONY: help run test test-train lint bench clean
@@ -14,7 +14,7 @@ BARE_METAL := thumbv7em-none-eabihf
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: ## build and listen: to self-made music, or ARGS="listen --device ..." for a microphone
+run: ## build and listen: to the default microphone, or to self-made music where there is none
 	@.ci/setup run
 	cargo build --release --locked
 	target/release/harmonynet $(ARGS)
@@ -44,9 +44,12 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts
 	cargo deny --log-level warn --locked check bans licenses sources
 	shellcheck .ci/setup .ci/run .ci/features
 
-bench: ## costs beside librosa and others: tables, and target/bench.json
+bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, tract or listen: one table)
 	@.ci/setup bench
-	cargo bench --locked --bench bench
+	cargo bench --locked --bench bench --no-run
+	@# On one core (the last that this shell may use), so that no contender wanders.
+	pin=""; if command -v taskset >/dev/null; then pin="taskset -c $$(taskset -pc $$$$ | sed 's/.*[^0-9]//')"; fi; \
+	$$pin cargo bench --locked --bench bench -- $(PART)
 
 clean: ## remove everything that was built
 	cargo clean

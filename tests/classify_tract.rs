@@ -167,6 +167,8 @@ fn another_interface_is_refused_by_name_and_shape() {
 fn what_tract_cannot_run_is_named() {
     let error = refused(&graphs::misnamed("log_mel", &[1, 166, 128], "logits", "QGemm"), &FLOAT);
     assert!(error.contains("QGemm"), "{error}");
+    let error = refused(&graphs::without_axis(), &FLOAT);
+    assert!(error.starts_with("tract cannot run this graph: tract panicked"), "{error}");
     let whole = graphs::picking();
     assert!(refused(b"no model at all", &FLOAT).contains("ONNX"));
     assert!(refused(&whole[..whole.len() / 2], &FLOAT).contains("ONNX"));

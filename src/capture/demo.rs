@@ -17,6 +17,8 @@ use kit::Kit;
 use score::{Harmony, Line, Part, Score};
 use voices::{Amplifier, Bass, Guitar, Lead, Piano, Strings};
 
+use super::{Access, CaptureError, Granted, Microphone, Reading};
+
 /// The pieces that can be played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -213,6 +215,29 @@ impl Iterator for DemoPlayer {
 
     fn next(&mut self) -> Option<i32> {
         self.next_sample()
+    }
+}
+
+/// The piece as a microphone: one channel, at the player's rate, until it ends.
+impl Microphone for DemoPlayer {
+    fn granted(&self) -> Granted {
+        Granted {
+            rate_hz: self.rate_hz,
+            channels: 1,
+            encoding: "self-made",
+            period_frames: self.rate_hz / 100,
+            buffer_frames: 0,
+            access: Access::Stream,
+        }
+    }
+
+    fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {
+        let mut frames = 0;
+        for (to, sample) in into.iter_mut().zip(self) {
+            *to = sample;
+            frames += 1;
+        }
+        if frames == 0 { Err(CaptureError::Ended) } else { Ok(Reading { lost: 0, frames }) }
     }
 }
 

@@ -1,13 +1,5 @@
 //! A microphone's name → the PCM string that ALSA opens.
 //!
-//! | name | opens |
-//! | --- | --- |
-//! | `1`, `1,0` | `hw:1`, `hw:1,0`: the card's number, which changes with the order of plugging |
-//! | `Device` | `hw:CARD=Device`, where a card has that id |
-//! | `usb:1-1.3` | the card in this USB port, whatever it is |
-//! | `usb:serial=A1B2` | the card with this serial number, wherever it is plugged in |
-//! | anything else | itself, as a PCM string: `default`, `plughw:CARD=Device`, `dsnoop:CARD=Device`, `pulse`, `pipewire` |
-//!
 //! Cards come and go, so a name is resolved each time that the microphone is opened. What there is to know about cards
 //! stands in `/sys/class/sound`: `cardN/id`, and `cardN/device`, a link to the interface of the USB device, above which
 //! lies the device itself with its `serial` (Documentation/ABI/testing/sysfs-bus-usb in the Linux source).
@@ -17,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Where Linux lists its sound cards.
 pub const SYSFS_SOUND: &str = "/sys/class/sound";
 
-/// A name that means no device, now or ever.
+/// A name that means no device, at least for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceNameError {
@@ -54,6 +46,14 @@ pub struct UsbName {
 }
 
 /// The PCM string for `name`, by the cards listed under `sysfs` ([`SYSFS_SOUND`]).
+///
+/// | name | opens |
+/// | --- | --- |
+/// | `1`, `1,0` | `hw:1`, `hw:1,0`: the card's number, which changes with the order of plugging |
+/// | `Device` | `hw:CARD=Device`, where a card has that id |
+/// | `usb:1-1.3` | the card in this USB port, whatever it is |
+/// | `usb:serial=A1B2` | the card with this serial number, wherever it is plugged in |
+/// | anything else | itself, as a PCM string: `default`, `plughw:CARD=Device`, `dsnoop:CARD=Device`, `pulse`, `pipewire` |
 ///
 /// # Errors
 /// [`DeviceNameError`] where no device can be meant. That a PCM string opens nothing is found out by opening it.

@@ -22,6 +22,8 @@ mod fault_injector;
 mod resample;
 mod sample_format;
 
+#[cfg(feature = "alsa")]
+mod alsa;
 #[cfg(feature = "std")]
 mod clock;
 #[cfg(feature = "std")]
@@ -42,6 +44,8 @@ pub use fault_injector::{FaultInjector, Faults};
 pub use resample::{MAX_COEFFICIENTS, MAX_TAPS, RateError, Resampler, pass_edge_hz};
 pub use sample_format::SampleFormat;
 
+#[cfg(feature = "alsa")]
+pub use alsa::{AlsaMicrophone, AlsaOptions, Device, Offers, Shared, devices, shared_devices};
 #[cfg(feature = "std")]
 pub use clock::{Clock, ManualClock, SystemClock};
 #[cfg(feature = "std")]

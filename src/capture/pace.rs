@@ -51,7 +51,10 @@ impl<M: Microphone, C: Clock> Paced<M, C> {
 
 impl<M: Microphone, C: Clock> Microphone for Paced<M, C> {
     fn granted(&self) -> Granted {
-        self.inner.granted()
+        let granted = self.inner.granted();
+        // Whoever can deliver as fast as it is read can also wait, and loses nothing to a late reader.
+        let buffer_frames = if self.pace == Pace::Fast { 0 } else { granted.buffer_frames };
+        Granted { buffer_frames, ..granted }
     }
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {

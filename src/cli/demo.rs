@@ -4,7 +4,9 @@ use anyhow::Result;
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 use harmonynet::capture::{Pace, Paced, SystemClock};
 
-use super::source::{AnyMicrophone, Source, once};
+#[cfg(not(feature = "alsa"))]
+use super::source::once;
+use super::source::{AnyMicrophone, Source};
 
 /// Rate at which the music is played: what I2S and USB microphones deliver, so that the resampler has its part.
 const RATE_HZ: u32 = 48_000;
@@ -55,7 +57,10 @@ pub(crate) fn source(piece: Piece, pace: Pace) -> Result<Source> {
 
 /// Makes alsa-lib read `path` instead of the system's configuration.
 #[cfg(feature = "alsa")]
-#[expect(unsafe_code, reason = "alsa-lib takes its configuration from the environment, which is only safe to set early")]
+#[expect(
+    unsafe_code,
+    reason = "alsa-lib takes its configuration from the environment, which is only safe to set early"
+)]
 fn set_alsa_configuration(path: &std::path::Path) {
     // SAFETY: called while the program has one thread (see `SourceArgs::source`), so that nobody reads the environment
     // at the same time.
@@ -65,7 +70,8 @@ fn set_alsa_configuration(path: &std::path::Path) {
 /// A source that plays `piece` once, without ALSA.
 #[cfg(not(feature = "alsa"))]
 pub(crate) fn source(piece: Piece, pace: Pace) -> Result<Source> {
-    let player: AnyMicrophone = Box::new(Paced::new(DemoPlayer::new(piece, RATE_HZ), pace, SystemClock::default()));
+    let player: AnyMicrophone =
+        Box::new(Paced::new(DemoPlayer::new(piece, RATE_HZ), pace, SystemClock::default()));
     Ok(Source {
         name: format!("self-made music `{}`", piece.name()),
         open: once(player),

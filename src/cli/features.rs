@@ -100,7 +100,9 @@ fn write_specification(out: &Path, spec: &FrontendSpec) -> Result<()> {
             "{}: the features here were made with another specification; choose another --out or delete them",
             path.display()
         ),
-        Err(_) => fs::write(&path, text + "\n").with_context(|| format!("{}: cannot be written", path.display())),
+        Err(_) => {
+            fs::write(&path, text + "\n").with_context(|| format!("{}: cannot be written", path.display()))
+        }
     }
 }
 

@@ -19,7 +19,11 @@ pub(crate) fn recordings(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             let before = found.len();
             walk(path, &mut found)?;
             found[before..].sort();
-            ensure!(found.len() > before, "{}: no recordings (wav, flac, mp3, ogg) in this folder", path.display());
+            ensure!(
+                found.len() > before,
+                "{}: no recordings (wav, flac, mp3, ogg) in this folder",
+                path.display()
+            );
         } else {
             found.push(path.clone());
         }
@@ -43,8 +47,11 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 
 /// A progress bar on standard error; nothing where that is no terminal.
 pub(crate) fn progress(length: u64) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
     let bar = ProgressBar::with_draw_target(Some(length), target);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} · {eta} left · {wide_msg}") {
         bar.set_style(style);

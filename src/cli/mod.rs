@@ -1,7 +1,9 @@
 //! The command line: one file per command.
 
 mod classify;
+mod demo;
 mod devices;
+mod engine;
 mod evaluate;
 mod features;
 mod files;
@@ -11,7 +13,7 @@ mod source;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use harmonynet::capture::demo::{DemoPlayer, Piece};
+use harmonynet::capture::demo::Piece;
 use harmonynet::capture::{
     CaptureError, Channel, FileMicrophone, Microphone, Pace, Paced, PcmStream, SampleFormat, SystemClock,
 };
 
-/// Rate at which self-made music is played: what I2S and USB microphones deliver, so that the resampler has its part.
-const DEMO_RATE_HZ: u32 = 48_000;
+use super::demo;
 
 /// Options that say where the sound comes from.
 #[derive(Args, Debug)]
@@ -91,7 +90,7 @@ pub(crate) struct Source {
     /// Seconds after which there is nothing more to hear, where the source itself doesn't say so.
     pub(crate) seconds: Option<f64>,
     /// Files that the source reads, deleted with it.
-    _files: Option<tempfile::TempDir>,
+    pub(crate) _files: Option<tempfile::TempDir>,
 }
 
 impl SourceArgs {
@@ -103,17 +102,14 @@ impl SourceArgs {
         match (&self.file, self.demo) {
             (Some(file), _) if file == Path::new("-") => self.pipe(),
             (Some(file), _) => recording(file, pace),
-            (None, Some(piece)) => self.demo(piece, pace),
+            (None, Some(piece)) => play(piece, pace),
             (None, None) if self.or_demo && !has_microphone() => {
-                eprintln!("no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)");
-                self.demo(DemoPiece::Disco, pace)
+                eprintln!(
+                    "no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)"
+                );
+                play(DemoPiece::Disco, pace)
             }
-            (None, None) => Ok(Source {
-                name: format!("microphone `{}`", self.device),
-                open: microphone(self.device.clone(), None)?,
-                seconds: None,
-                _files: None,
-            }),
+            (None, None) => microphone(&self.device, self.channel),
         }
     }
 
@@ -121,17 +117,51 @@ impl SourceArgs {
         let stdin = std::io::BufReader::new(std::io::stdin());
         let microphone = PcmStream::new(stdin, self.format, self.rate, self.channels)
             .context("raw samples on standard input (--rate, --channels)")?;
-        Ok(Source { name: "standard input".into(), open: once(Box::new(microphone)), seconds: None, _files: None })
+        Ok(Source {
+            name: "standard input".into(),
+            open: once(Box::new(microphone)),
+            seconds: None,
+            _files: None,
+        })
     }
+}
 
-    fn demo(&self, piece: DemoPiece, pace: Pace) -> Result<Source> {
-        let piece = match piece {
-            DemoPiece::Classical => Piece::Classical,
-            DemoPiece::Disco => Piece::Disco,
-            DemoPiece::Metal => Piece::Metal,
-        };
-        demo(piece, pace).with_context(|| format!("self-made music `{}`", piece.name()))
-    }
+fn play(piece: DemoPiece, pace: Pace) -> Result<Source> {
+    let piece = match piece {
+        DemoPiece::Classical => Piece::Classical,
+        DemoPiece::Disco => Piece::Disco,
+        DemoPiece::Metal => Piece::Metal,
+    };
+    demo::source(piece, pace).with_context(|| format!("self-made music `{}`", piece.name()))
+}
+
+/// Whether this machine has a microphone.
+#[cfg(feature = "alsa")]
+fn has_microphone() -> bool {
+    !harmonynet::capture::devices().is_empty()
+}
+
+#[cfg(not(feature = "alsa"))]
+fn has_microphone() -> bool {
+    false
+}
+
+/// A microphone that may not be there yet.
+#[cfg(feature = "alsa")]
+fn microphone(device: &str, channel: Channel) -> Result<Source> {
+    use harmonynet::capture::{AlsaMicrophone, AlsaOptions};
+
+    let name = device.to_string();
+    let options = AlsaOptions { channel, ..AlsaOptions::default() };
+    let open = move || -> Result<AnyMicrophone, _> { Ok(Box::new(AlsaMicrophone::open(&name, &options)?)) };
+    Ok(Source { name: format!("microphone `{device}`"), open: Box::new(open), seconds: None, _files: None })
+}
+
+#[cfg(not(feature = "alsa"))]
+fn microphone(_: &str, _: Channel) -> Result<Source> {
+    anyhow::bail!(
+        "this build has no microphones: build it with --features alsa, or name a FILE, `-` or --demo"
+    )
 }
 
 /// A recording, opened once: what can't be opened now won't be later.
@@ -146,7 +176,9 @@ fn recording(file: &Path, pace: Pace) -> Result<Source> {
 }
 
 /// Gives `microphone` once; then the recording is over.
-fn once(microphone: AnyMicrophone) -> Box<dyn FnMut() -> Result<AnyMicrophone, CaptureError> + Send> {
+pub(crate) fn once(
+    microphone: AnyMicrophone,
+) -> Box<dyn FnMut() -> Result<AnyMicrophone, CaptureError> + Send> {
     let mut microphone = Some(microphone);
     Box::new(move || microphone.take().ok_or(CaptureError::Ended))
 }

@@ -35,9 +35,9 @@
 //!
 //! Verdicts count from the first window that holds nothing of the old music; the seconds take for granted that every
 //! window with a rest of it (3.88 s) still votes for it, and that the music changes just after a verdict: more than is
-//! usual. Where a third label is likely too, doubt may come in between. In general `n` verdicts of period `T`, with `D` the old lead and `d` the new one (natural
-//! logarithms of the ratios): the least `n` for which `exp(−n·T / memory) ≤ (d − ln lead) / (D + d)`, plus those that
-//! `settle` takes.
+//! usual. Where a third label is likely too, doubt may come in between. In general, `n` verdicts of period `T`, with `D`
+//! the old lead and `d` the new one (natural logarithms of the ratios): the least `n` for which
+//! `exp(−n·T / memory) ≤ (d − ln lead) / (D + d)`, plus those that `settle` takes.
 //!
 //! Whatever the scores: the genre changes at most once per `hold`; scores in which no label is ever `lead` times as
 //! likely as the one on show never change it; one absurd window doesn't change a belief of 10 to 1. The tests hold

@@ -272,6 +272,21 @@ fn faults_come_and_go() {
 }
 
 #[test]
+fn a_microphone_that_comes_back_is_listened_to_even_if_it_left_in_silence() {
+    let (mut decider, mut at) = settled(10.0);
+    assert!(hear(&mut decider, &mut at, Level::SILENCE, 100).is_some());
+    assert_eq!(decider.verdict().state, State::Silence);
+    decider.fault(at, Fault::MicrophoneStalled);
+    assert_eq!(decider.window_fill(), 0.0);
+    assert_eq!(decider.mended(at + 512).map(|v| v.state), Some(State::Listening));
+    // A broken classifier is a fault in silence, too, and silence goes on when it works again.
+    assert!(hear(&mut decider, &mut at, Level::SILENCE, 200).is_some());
+    let broken = State::Fault { fault: Fault::Classifier };
+    assert_eq!(decider.fault(at, Fault::Classifier).map(|v| v.state), Some(broken));
+    assert_eq!(decider.scores(&favour(at + PERIOD, A, 10.0)).state, State::Silence);
+}
+
+#[test]
 fn scores_that_are_no_probabilities_are_a_fault() {
     let broken = State::Fault { fault: Fault::Classifier };
     let nan: &[f32] = &[f32::NAN, 0.5, 0.5];

@@ -42,6 +42,8 @@ pub enum News {
     Broken(Fault, CaptureError),
     /// The recording is over; with the error where it broke off.
     Ended(Option<CaptureError>),
+    /// No news for a tenth of a second: what moves on a display may move on.
+    Nothing,
 }
 
 /// What happened while listening.
@@ -114,14 +116,13 @@ where
 /// Shows news until they end.
 fn display(inbox: &NewsReceiver<News>, stop: &AtomicBool, mut show: impl FnMut(News) -> ControlFlow<()>) {
     while !stop.load(Ordering::Relaxed) {
-        match inbox.recv_timeout(STOP_CHECK) {
-            Ok(news) => {
-                if show(news).is_break() {
-                    return;
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
+        let flow = match inbox.recv_timeout(STOP_CHECK) {
+            Ok(news) => show(news),
+            Err(RecvTimeoutError::Timeout) => show(News::Nothing),
             Err(RecvTimeoutError::Disconnected) => return,
+        };
+        if flow.is_break() {
+            return;
         }
     }
 }

@@ -13,5 +13,6 @@ const PRIORITY: u8 = 40;
 pub(super) fn raise() -> bool {
     let Ok(priority) = ThreadPriorityValue::try_from(PRIORITY) else { return false };
     let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
-    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), policy).is_ok()
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), policy)
+        .is_ok()
 }

@@ -80,7 +80,13 @@ pub fn recognize(
         frontend.push(&mut state, block, |frame| listener.hear(frame));
     })?;
     let seconds = samples as f64 / f64::from(SAMPLE_RATE_HZ);
-    Ok(Recording { state: listener.state(), scores: listener.overall.scores(), windows: listener.windows, seconds, lost })
+    Ok(Recording {
+        state: listener.state(),
+        scores: listener.overall.scores(),
+        windows: listener.windows,
+        seconds,
+        lost,
+    })
 }
 
 /// Gathers the scores of a recording's windows.
@@ -122,7 +128,9 @@ impl<'a> Listener<'a> {
         self.classifier.push(frame);
         self.frames += 1;
         self.since_sound = if frame.level >= self.quiet { 0 } else { self.since_sound.saturating_add(1) };
-        if self.frames < WINDOW_FRAMES || !(self.frames - WINDOW_FRAMES).is_multiple_of(RECORDING_PERIOD_FRAMES) {
+        if self.frames < WINDOW_FRAMES
+            || !(self.frames - WINDOW_FRAMES).is_multiple_of(RECORDING_PERIOD_FRAMES)
+        {
             return;
         }
         if self.since_sound >= WINDOW_FRAMES {

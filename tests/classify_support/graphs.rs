@@ -196,7 +196,16 @@ pub(crate) fn picking_with(gain: f32) -> Vec<u8> {
         .file()
 }
 
-/// `logits = ReduceMean(input)` repeated, under other names or shapes than the contract's.
+/// A graph that takes the mean along an axis that its input doesn't have.
+pub(crate) fn without_axis() -> Vec<u8> {
+    Graph::default()
+        .input("log_mel", &[1, 166, 128])
+        .output("logits", &[1, LABELS as i64])
+        .node("ReduceMean", &["log_mel"], &["logits"], &[("axes", Ints(vec![58]))])
+        .file()
+}
+
+/// A dense layer on the mean over time, under other names or shapes than the contract's; `op` is the dense layer's.
 pub(crate) fn misnamed(input: &str, shape: &[i64], output: &str, op: &str) -> Vec<u8> {
     Graph::default()
         .input(input, shape)

@@ -59,3 +59,16 @@ fn the_score_has_no_bar_of_a_wrong_length() {
         }
     }
 }
+
+#[test]
+fn as_a_microphone_it_delivers_every_sample_and_then_ends() {
+    let mut player = DemoPlayer::new(Piece::Metal, 16_000);
+    let mut period = vec![0; player.granted().period_samples()];
+    let mut heard = Vec::new();
+    while let Ok(reading) = player.read(&mut period) {
+        assert_eq!(reading.lost, 0);
+        heard.extend_from_slice(&period[..reading.frames]);
+    }
+    assert_eq!(player.read(&mut period), Err(CaptureError::Ended));
+    assert_eq!(checksum(&heard), checksum(&render(Piece::Metal, 16_000).collect::<Vec<_>>()));
+}

@@ -1,5 +1,8 @@
 //! Recordings as microphones: WAV, FLAC, MP3 and Ogg Vorbis, decoded by symphonia. The only file that names it.
 //!
+//! Damaged stretches are left out. Where the packets carry times (FLAC, Ogg) these tell how much is missing, and it
+//! travels as [`Reading::lost`]; an MP3 stream carries none, so that only what its decoder refused is counted.
+//!
 //! The decoder allocates for each packet of the recording; everything after it doesn't.
 
 use super::{
@@ -20,8 +23,10 @@ pub struct FileMicrophone {
     format: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
     track: u32,
-    /// Seconds per unit of a packet's duration, as a fraction.
+    /// Seconds per unit of a packet's times, as a fraction.
     time_base: (u32, u32),
+    /// When the next packet should begin, in those units.
+    expected: i64,
     granted: Granted,
     total_frames: Option<u64>,
     /// A pipe may end anywhere; a file may not.
@@ -29,7 +34,7 @@ pub struct FileMicrophone {
     /// The samples of the last packet, and how many of them were read.
     samples: Vec<i32>,
     taken: usize,
-    /// Frames of packets that could not be decoded, before `samples`.
+    /// Frames missing before `samples`.
     lost: u64,
 }
 
@@ -152,6 +157,7 @@ impl FileMicrophone {
             })?;
         let track = format.default_track(TrackType::Audio).ok_or(FileCause::Codec)?;
         let (id, time_base, total_frames) = (track.id, time_base(track), track.num_frames);
+        let expected = track.start_ts.get();
         let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(parameters.ok_or(FileCause::Codec)?, &AudioDecoderOptions::default())?;
@@ -170,6 +176,7 @@ impl FileMicrophone {
             decoder,
             track: id,
             time_base,
+            expected,
             granted,
             total_frames,
             is_pipe,
@@ -202,24 +209,33 @@ impl FileMicrophone {
                 Err(_) => return Err(CaptureError::Broken),
             };
             match self.decoder.decode(&packet) {
-                Ok(decoded) if decoded.frames() == 0 => {}
+                Ok(decoded) if decoded.frames() == 0 => self.expected = end(&packet),
                 Ok(decoded) => {
+                    let missing = packet.pts.get().saturating_sub(self.expected);
+                    self.lost = frames(missing, self.time_base, decoded.spec().rate());
+                    self.expected = end(&packet);
                     decoded.copy_to_vec_interleaved(&mut self.samples);
                     self.taken = 0;
                     return Ok((decoded.spec().rate(), decoded.spec().channels().count()));
                 }
-                Err(Error::DecodeError(_) | Error::IoError(_)) => self.lost += self.frames_in(&packet),
+                // Damaged: the next packet's time tells how much is missing.
+                Err(Error::DecodeError(_) | Error::IoError(_)) => {}
                 Err(_) => return Err(CaptureError::Broken),
             }
         }
     }
+}
 
-    /// How many frames a packet should have held: at least one.
-    fn frames_in(&self, packet: &Packet) -> u64 {
-        let (numerator, denominator) = self.time_base;
-        let units = u128::from(packet.dur.get()) * u128::from(numerator) * u128::from(self.granted.rate_hz);
-        u64::try_from(units / u128::from(denominator)).unwrap_or(u64::MAX).max(1)
-    }
+/// When the packet after this one should begin.
+fn end(packet: &Packet) -> i64 {
+    packet.pts.get().saturating_add_unsigned(packet.block_dur().get())
+}
+
+/// How many frames `units` of `time_base` are; none where they are negative.
+fn frames(units: i64, (numerator, denominator): (u32, u32), rate_hz: u32) -> u64 {
+    let units = u128::from(u64::try_from(units).unwrap_or(0));
+    let frames = units * u128::from(numerator) * u128::from(rate_hz) / u128::from(denominator);
+    u64::try_from(frames).unwrap_or(u64::MAX)
 }
 
 fn time_base(track: &Track) -> (u32, u32) {

@@ -121,21 +121,33 @@ fn flac_is_exact() {
     }
 }
 
-#[test]
-fn a_damaged_stretch_is_skipped_and_counted() {
-    let mut bytes = std::fs::read(fixture("tones.mp3")).unwrap();
-    let intact = listen(&mut FileMicrophone::open(fixture("tones.mp3")).unwrap()).0.len();
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 300].fill(0x55);
-    let (_folder, path) = saved("damaged.mp3", &bytes);
+/// What is heard and what is counted as lost with 20 bytes overwritten from `start`, in frames.
+fn damaged(name: &str, start: usize) -> (usize, u64) {
+    let mut bytes = std::fs::read(fixture(name)).unwrap();
+    bytes[start..start + 20].fill(0xff);
+    let (_folder, path) = saved(name, &bytes);
     let (samples, lost, end) = listen(&mut FileMicrophone::open(&path).unwrap());
-    assert_eq!(end, CaptureError::Ended);
-    assert!(samples.len() < intact, "nothing was damaged");
+    assert_eq!(end, CaptureError::Ended, "{name} damaged at byte {start}");
+    (samples.len() / 2, lost)
+}
+
+#[test]
+fn a_damaged_flac_frame_is_left_out_and_counted() {
+    for start in (300..10_900).step_by(71) {
+        // The recording is two frames of 4096 and 3904.
+        assert_eq!(damaged("tones.flac", start), (3_904, 4_096), "damaged at byte {start}");
+    }
+}
+
+#[test]
+fn a_damaged_mp3_goes_on() {
+    let outcomes: Vec<_> = (900..2_800).step_by(71).map(|start| damaged("tones.mp3", start)).collect();
     assert!(
-        samples.len() > intact / 2 || lost > 0,
-        "{} of {intact} samples, {lost} frames lost",
-        samples.len()
+        outcomes.iter().all(|(heard, lost)| *heard > 3_000 && *heard as u64 + lost <= 8_000),
+        "{outcomes:?}"
     );
+    assert!(outcomes.iter().any(|(heard, _)| *heard < 8_000), "nothing was damaged");
+    assert!(outcomes.iter().any(|(_, lost)| *lost > 0), "no loss was counted");
 }
 
 #[test]

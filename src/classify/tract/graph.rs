@@ -1,5 +1,7 @@
 //! ONNX bytes → a runnable graph. The only file that names tract.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
@@ -75,7 +77,7 @@ impl Graph {
             .proto_model_for_read(&mut &*onnx)
             .map_err(|error| GraphError::NotOnnx { cause: format!("{error:#}") })?;
         check_interface(&proto, labels)?;
-        let optimized = optimize(&framework, &proto).map_err(unsupported)?;
+        let optimized = optimize_guarded(&framework, &proto)?;
         check_output(&optimized, labels)?;
         let runnable = optimized.into_runnable().map_err(unsupported)?;
         let plan = describe(&runnable).map_err(unsupported)?;
@@ -101,6 +103,18 @@ impl Graph {
         let outputs = self.state.run(tvec!(TValue::from_const(self.input.clone())))?;
         Ok(read(outputs[0].try_as_plain_ram()?.as_slice::<f32>()?))
     }
+}
+
+/// Optimizes a graph. tract panics on some malformed graphs (an axis beyond the rank, an output of a scan's body that
+/// no node gives); that is a fault of the graph, not of the program.
+fn optimize_guarded(framework: &tract_onnx::Onnx, proto: &ModelProto) -> Result<TypedModel, GraphError> {
+    let attempt = AssertUnwindSafe(|| optimize(framework, proto));
+    let panicked = |payload: Box<dyn Any + Send>| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("for no stated reason");
+        GraphError::Unsupported { cause: format!("tract panicked: {text}") }
+    };
+    catch_unwind(attempt).map_err(panicked)?.map_err(unsupported)
 }
 
 fn optimize(framework: &tract_onnx::Onnx, proto: &ModelProto) -> TractResult<TypedModel> {

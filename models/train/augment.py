@@ -1,0 +1,127 @@
+"""What a room, a microphone and a different recording do to a window, imitated on log-mel octaves.
+
+The front-end's level tracker has removed gain already; what remains is the spectral colour of microphone and room,
+background noise, tempo and pitch, missing pieces, and two songs at once (mixup). Every function takes and returns
+[N, frames, 128] float32 octaves of power (1 octave = 3.01 dB) and draws only from the generator that it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from network import MEL_BANDS, WINDOW_FRAMES
+
+LIMIT = 15.875  # the front-end's clamp, octaves
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strong each disturbance is; zero switches it off."""
+
+    stretch: float = 0.0  # tempo: rate within 1 ± this
+    shift: float = 0.0  # pitch: bands up or down at most this
+    colour: float = 0.0  # octaves: deviation of the lowest of five smooth curves over the bands
+    level: float = 0.0  # octaves: deviation of one offset per window
+    noise: float = 0.0  # share of windows with a noise floor
+    mask_bands: int = 0  # two masks of at most this many bands
+    mask_frames: int = 0  # two masks of at most this many frames
+    mixup: float = 0.0  # both parameters of the Beta distribution
+
+    @property
+    def frames(self) -> int:
+        """Frames to cut for one window, so that stretching finds enough."""
+        return math.ceil((WINDOW_FRAMES - 1) * (1 + self.stretch)) + 2 if self.stretch else WINDOW_FRAMES
+
+
+STRONG = Augmentation(
+    stretch=0.1, shift=2.0, colour=0.7, level=0.5, noise=0.3, mask_bands=20, mask_frames=24, mixup=0.4
+)
+PRESETS = {"none": Augmentation(), "strong": STRONG}
+
+
+def _uniform(n: int, low: float, high: float, rng: np.random.Generator) -> Tensor:
+    return torch.from_numpy(rng.uniform(low, high, n).astype(np.float32))
+
+
+def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
+    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+
+
+def resample(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Tempo and pitch: linear interpolation along frames and bands, down to `WINDOW_FRAMES` frames."""
+    n = len(x)
+    if settings.stretch:
+        rate = _uniform(n, 1 - settings.stretch, 1 + settings.stretch, rng)
+        x = _interpolate(x, torch.arange(WINDOW_FRAMES) * rate[:, None])
+    if settings.shift:
+        shift = _uniform(n, -settings.shift, settings.shift, rng)
+        x = _interpolate(x.transpose(1, 2), torch.arange(MEL_BANDS) + shift[:, None]).transpose(1, 2)
+    return x
+
+
+def _interpolate(x: Tensor, position: Tensor) -> Tensor:
+    """Rows of x [N, R, C] at fractional row positions [N, M], clamped to the first and last row."""
+    position = position.clamp(0, x.shape[1] - 1)
+    low = position.floor().long().clamp(max=x.shape[1] - 2)
+    weight = (position - low)[..., None]
+    index = low[..., None].expand(-1, -1, x.shape[2])
+    return torch.lerp(x.gather(1, index), x.gather(1, index + 1), weight)
+
+
+def colour(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Microphone and room: a smooth curve over the bands (five cosines, the finer the weaker) and an offset."""
+    order = torch.arange(1, 6)
+    basis = torch.cos(math.pi * order[:, None] * (torch.arange(MEL_BANDS) + 0.5) / MEL_BANDS)
+    amount = _normal((len(x), 5), rng) * settings.colour / order.sqrt()
+    offset = _normal((len(x), 1), rng) * settings.level
+    return x + (amount @ basis + offset)[:, None, :]
+
+
+def noise_floor(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Steady background noise in some windows: powers add, so the floor fills what lies below it."""
+    chosen = _uniform(len(x), 0.0, 1.0, rng) < settings.noise
+    level = _uniform(len(x), -9.0, -2.0, rng)
+    tilt = _uniform(len(x), -2.0, 1.0, rng)[:, None] * torch.linspace(-1, 1, MEL_BANDS)
+    floor = (level[:, None] + tilt)[:, None, :] + 0.4 * _normal(tuple(x.shape), rng)
+    return torch.where(chosen[:, None, None], torch.logaddexp2(x, floor), x)
+
+
+def mask(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Missing pieces (SpecAugment): two stripes of bands and two of frames become the window's mean."""
+    hidden = torch.zeros(x.shape, dtype=torch.bool)
+    for axis, most in ((2, settings.mask_bands), (1, settings.mask_frames)):
+        place = torch.arange(x.shape[axis])
+        for _ in range(2):
+            width = _uniform(len(x), 0, most, rng)[:, None]
+            first = _uniform(len(x), 0.0, 1.0, rng)[:, None] * (x.shape[axis] - width)
+            stripe = (place >= first) & (place < first + width)
+            hidden |= stripe[:, None, :] if axis == 2 else stripe[:, :, None]
+    return torch.where(hidden, x.mean((1, 2), keepdim=True), x)
+
+
+def mixup(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Convex mixtures of windows and of their target distributions [N, labels]."""
+    share = torch.from_numpy(rng.beta(settings.mixup, settings.mixup, len(x)).astype(np.float32))
+    other = torch.from_numpy(rng.permutation(len(x)))
+    mixed = torch.lerp(x[other], x, share[:, None, None])
+    return mixed, torch.lerp(targets[other], targets, share[:, None])
+
+
+def apply(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Everything that `settings` switch on, in the order in which the world does it; clamped like the front-end."""
+    if settings.stretch or settings.shift:
+        x = resample(x, settings, rng)
+    if settings.mixup:
+        x, targets = mixup(x, targets, settings, rng)
+    if settings.colour or settings.level:
+        x = colour(x, settings, rng)
+    if settings.noise:
+        x = noise_floor(x, settings, rng)
+    if settings.mask_bands or settings.mask_frames:
+        x = mask(x, settings, rng)
+    return x.clamp(-LIMIT, LIMIT), targets

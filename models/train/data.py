@@ -1,0 +1,184 @@
+"""Features that the front-end wrote, the split that says which track belongs where, and windows cut out of them.
+
+A features folder holds `<genre>/<track>.npy` (int16, [frames, 128], Q8.8 octaves) and `frontend.json` (fingerprint and
+specification of the front-end that wrote them). A split file is a CSV with the columns `track`, a column of parts
+(train, valid, test; anything else leaves the track out) and, if known, `artist`. Windows are always cut out of
+whole-track features, so that the front-end's level tracker is in the state a stream would have given it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from network import HOP_FRAMES, MEL_BANDS, WINDOW_FRAMES
+
+PARTS = ("train", "valid", "test")
+OCTAVE = 256.0  # Q8.8
+
+
+class DataError(Exception):
+    """Features or split cannot be used; the text names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One track of the split."""
+
+    track: str
+    genre: str
+    part: str
+    artist: str = ""
+
+
+@dataclass
+class Part:
+    """The tracks of one part in memory: features, label indices, names."""
+
+    features: list[np.ndarray]
+    targets: np.ndarray
+    tracks: list[str]
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """What wrote the features."""
+
+    fingerprint: str
+    spec: dict
+
+
+def read_frontend(folder: Path) -> Frontend:
+    """`frontend.json` of a features folder."""
+    path = folder / "frontend.json"
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; write features with `harmonynet features --out {folder} FILES…`")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        frontend = Frontend(str(content["fingerprint"]), dict(content["spec"]))
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: the folder was not written by `harmonynet features`") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: needs a fingerprint and a spec ({error!r})") from None
+    bands = frontend.spec.get("mel_bands", MEL_BANDS)
+    if bands != MEL_BANDS:
+        raise DataError(f"{path}: spec.mel_bands is {bands}; the network wants {MEL_BANDS}")
+    return frontend
+
+
+def read_split(path: Path, column: str, features: Path) -> list[Entry]:
+    """The split file's tracks that belong to a part, sorted. The genre is the `genre` column or, without one, the
+    folder that holds the track's features."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    if not rows:
+        raise DataError(f"{path}: no tracks")
+    missing = [name for name in ("track", column) if name not in rows[0]]
+    if missing:
+        raise DataError(f"{path}: no column {missing[0]!r}; it has {', '.join(rows[0])}")
+    folders = {} if "genre" in rows[0] else {track: genre for genre, track in _tracks_in(features)}
+    entries = []
+    for row in rows:
+        if row[column] in PARTS:
+            genre = row.get("genre") or folders.get(row["track"])
+            if not genre:
+                raise DataError(f"{path}: {row['track']} has no genre column and no features in {features}")
+            entries.append(Entry(row["track"], genre, row[column], row.get("artist") or ""))
+    return sorted(entries, key=lambda entry: entry.track)
+
+
+def split_by_hash(features: Path) -> list[Entry]:
+    """A split for folders without a split file: 70 / 15 / 15 per cent within each genre, by a hash of the name."""
+    genres: dict[str, list[str]] = defaultdict(list)
+    for genre, track in _tracks_in(features):
+        genres[genre].append(track)
+    entries = []
+    for genre, tracks in genres.items():
+        tracks.sort(key=lambda track: hashlib.sha256(track.encode()).digest())
+        for index, track in enumerate(tracks):
+            share = (index + 0.5) / len(tracks)
+            entries.append(Entry(track, genre, "train" if share < 0.7 else "valid" if share < 0.85 else "test"))
+    if not entries:
+        raise DataError(f"{features}: no <genre>/<track>.npy in it")
+    return sorted(entries, key=lambda entry: entry.track)
+
+
+def _tracks_in(features: Path) -> list[tuple[str, str]]:
+    return sorted((path.parent.name, path.stem) for path in features.glob("*/*.npy"))
+
+
+def shared_artists(entries: list[Entry]) -> dict[str, list[str]]:
+    """Artists with tracks in more than one part: their accuracy is partly memory."""
+    parts: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        if entry.artist:
+            parts[entry.artist].add(entry.part)
+    return {artist: sorted(where) for artist, where in sorted(parts.items()) if len(where) > 1}
+
+
+def labels_of(entries: list[Entry]) -> list[str]:
+    """The genres of the training part, sorted: the order of the network's outputs."""
+    return sorted({entry.genre for entry in entries if entry.part == "train"})
+
+
+def data_hash(entries: list[Entry]) -> str:
+    """SHA-256 of the sorted list of tracks, genres and parts."""
+    lines = sorted(f"{entry.track}\t{entry.genre}\t{entry.part}\n" for entry in entries)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def load_part(features: Path, entries: list[Entry], part: str, labels: list[str]) -> Part:
+    """Reads the features of one part's tracks."""
+    chosen = [entry for entry in entries if entry.part == part]
+    if not chosen:
+        raise DataError(f"the split has no track for {part!r}")
+    unknown = sorted({entry.genre for entry in chosen} - set(labels))
+    if unknown:
+        raise DataError(f"{part!r} has genres that training has not: {', '.join(unknown)}")
+    paths = [features / entry.genre / f"{entry.track}.npy" for entry in chosen]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(f"{len(missing)} of {len(paths)} tracks for {part!r} have no features, first {missing[0]}")
+    arrays = [_load(path) for path in paths]
+    return Part(arrays, np.array([labels.index(e.genre) for e in chosen]), [e.track for e in chosen])
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable .npy file ({error})") from None
+    if array.dtype != np.int16 or array.ndim != 2 or array.shape[1] != MEL_BANDS:
+        raise DataError(f"{path}: {array.dtype} {list(array.shape)}; wanted int16 [frames, {MEL_BANDS}]")
+    if len(array) < WINDOW_FRAMES:
+        raise DataError(f"{path}: {len(array)} frames; one window needs {WINDOW_FRAMES}")
+    return array
+
+
+def evaluation_windows(part: Part) -> tuple[np.ndarray, np.ndarray]:
+    """Every window that starts on a multiple of 88 frames (2 s): (track index, first frame) of each."""
+    tracks, starts = [], []
+    for index, features in enumerate(part.features):
+        first = np.arange(0, len(features) - WINDOW_FRAMES + 1, HOP_FRAMES)
+        tracks.append(np.full(len(first), index))
+        starts.append(first)
+    return np.concatenate(tracks), np.concatenate(starts)
+
+
+def cut(part: Part, track: np.ndarray, start: np.ndarray, frames: int) -> np.ndarray:
+    """Windows of `frames` frames as float32 octaves, [n, frames, 128]. Where a track ends, its last frame is repeated."""
+    out = np.empty((len(track), frames, MEL_BANDS), np.float32)
+    for row, (index, first) in enumerate(zip(track, start)):
+        piece = part.features[index][first : first + frames]
+        out[row, : len(piece)] = piece
+        out[row, len(piece) :] = piece[-1]
+    return out / np.float32(OCTAVE)

@@ -1,0 +1,335 @@
+"""Tests of the recipe on made-up features: python -m unittest discover -s models/train"""
+
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+import augment
+import data
+import evaluate
+import export
+import train
+from network import (
+    HOP_FRAMES,
+    MEL_BANDS,
+    WINDOW_FRAMES,
+    WINDOW_STEPS,
+    Dropout,
+    HarmonyNet,
+    frames_for,
+    parameter_count,
+    steps_for,
+)
+
+torch.set_num_threads(1)  # small work, and the same sums on every machine
+
+GENRES = ("calm", "loud")
+FRONTEND = {"fingerprint": "0123456789abcdef", "spec": {"revision": 1, "mel_bands": MEL_BANDS}}
+
+
+def write_features(folder: Path, tracks: int = 6, frames: int = 300) -> None:
+    """Two genres that differ in the slope over the bands, and a split with two tracks of each genre per part."""
+    noise = np.random.default_rng(5)
+    rows = ["track,genre,part,artist"]
+    for sign, genre in zip((-1, 1), GENRES):
+        (folder / genre).mkdir(parents=True)
+        for index in range(tracks):
+            octaves = sign * np.linspace(-2, 2, MEL_BANDS) + noise.normal(0, 1, (frames + index, MEL_BANDS))
+            np.save(folder / genre / f"{genre}.{index}.npy", np.round(octaves * 256).astype(np.int16))
+            rows.append(f"{genre}.{index},{genre},{data.PARTS[index % 3]},artist {genre} {index}")
+    (folder / "frontend.json").write_text(json.dumps(FRONTEND))
+    (folder / "split.csv").write_text("\n".join(rows) + "\n")
+
+
+class Scratch(unittest.TestCase):
+    """A folder of made-up features, and silence on standard output."""
+
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = Path(scratch.name)
+        self.features = self.folder / "features"
+        write_features(self.features)
+        self.split = self.features / "split.csv"
+        quiet = contextlib.redirect_stdout(io.StringIO())
+        self.printed = quiet.__enter__()
+        self.addCleanup(quiet.__exit__, None, None, None)
+
+    def entries(self) -> list[data.Entry]:
+        return data.read_split(self.split, "part", self.features)
+
+
+class Contract(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.model = export.untrained(3, 10, "mean")
+
+    def test_n_steps_need_8n_plus_14_frames(self) -> None:
+        model = HarmonyNet(10).eval()
+        for steps in (1, 2, WINDOW_STEPS):
+            for extra in (0, 7):
+                x = torch.zeros(2, frames_for(steps) + extra, MEL_BANDS)
+                self.assertEqual(model.features(x).shape, (2, steps, 2048))
+                self.assertEqual(steps_for(x.shape[1]), steps)
+        self.assertEqual(model.features(torch.zeros(1, frames_for(3) - 1, MEL_BANDS)).shape[1], 2)
+        self.assertEqual((WINDOW_FRAMES, WINDOW_STEPS, HOP_FRAMES % 8), (166, 19, 0))
+
+    def test_parameters(self) -> None:
+        self.assertEqual(parameter_count(HarmonyNet(10)), 634_730)
+
+    def test_a_window_equals_the_same_frames_inside_a_stream(self) -> None:
+        stream = torch.randn(1, frames_for(60), MEL_BANDS) * 2
+        with torch.no_grad():
+            whole = self.model.features(stream)
+            for first in (0, 5, 41):
+                window = self.model.features(stream[:, 8 * first : 8 * first + WINDOW_FRAMES])
+                torch.testing.assert_close(window, whole[:, first : first + WINDOW_STEPS], rtol=1e-5, atol=1e-5)
+
+    def test_a_step_ignores_frames_after_its_own(self) -> None:
+        stream = torch.randn(1, WINDOW_FRAMES, MEL_BANDS)
+        changed = stream.clone()
+        changed[:, frames_for(10) :] += 5
+        with torch.no_grad():
+            before, after = self.model.features(stream), self.model.features(changed)
+        torch.testing.assert_close(before[:, :10], after[:, :10])
+        self.assertGreater(float((before[:, 10:] - after[:, 10:]).abs().max()), 0.1)
+
+    def test_feature_index_is_channel_major(self) -> None:
+        x = torch.randn(1, WINDOW_FRAMES, MEL_BANDS)
+        with torch.no_grad():
+            image = x.unsqueeze(1)
+            for block in self.model.blocks:
+                image = block(image)
+            steps = self.model.features(x)
+        self.assertEqual(image.shape, (1, 128, 19, 16))
+        self.assertEqual(float(steps[0, 7, 100 * 16 + 9]), float(image[0, 100, 7, 9]))
+
+    def test_dropout_keeps_the_mean_and_rests_in_evaluation(self) -> None:
+        torch.manual_seed(1)
+        drop = Dropout(0.3).train()
+        for shape in ((8, 32, 41, 64), (1000, 64)):
+            dropped = drop(torch.ones(shape))
+            self.assertAlmostEqual(float((dropped == 0).float().mean()), 0.3, delta=0.01)
+            self.assertAlmostEqual(float(dropped.mean()), 1.0, delta=0.02)
+        self.assertTrue(bool((drop.eval()(torch.ones(9)) == 1).all()))
+
+
+class Export(unittest.TestCase):
+    def test_equals_pytorch_for_both_readouts(self) -> None:
+        for readout, node in (("mean", "mean"), ("last", "last")):
+            model = export.untrained(11, 10, readout)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "float.onnx"
+                self.assertLessEqual(export.export(model, list(export.GTZAN_LABELS), path), export.TOLERANCE)
+                names = [n.name for n in onnx.load(path).graph.node]
+            for name in ("conv1", "norm2", "relu3", "pool3", "lstm", node, "dense"):
+                self.assertIn(name, names)
+
+    def test_a_wrong_graph_is_noticed(self) -> None:
+        model = export.untrained(11, 10, "mean")
+        graph = export.build_graph(model, list(export.GTZAN_LABELS)).SerializeToString()
+        with torch.no_grad():
+            model.lstm.bias_ih_l0[70] += 0.5
+        self.assertGreater(export.difference(graph, model, windows=2), export.TOLERANCE)
+
+    def test_per_excerpt_normalization_is_refused(self) -> None:
+        with self.assertRaisesRegex(export.ExportError, "cannot stream"):
+            export.build_graph(HarmonyNet(10, normalize="excerpt"), list(export.GTZAN_LABELS))
+
+
+class Data(Scratch):
+    def test_split_keeps_parts_and_leaves_others_out(self) -> None:
+        with self.split.open("a") as file:
+            file.write("calm.9,calm,none,nobody\n")
+        entries = self.entries()
+        self.assertEqual(len(entries), 12)
+        self.assertEqual([e.part for e in entries[:3]], ["train", "valid", "test"])
+        self.assertEqual(data.labels_of(entries), ["calm", "loud"])
+
+    def test_genre_comes_from_the_folder_where_the_split_has_none(self) -> None:
+        self.split.write_text("track,part\nloud.0,train\ncalm.1,valid\n")
+        self.assertEqual([e.genre for e in self.entries()], ["calm", "loud"])
+
+    def test_shared_artists_are_found(self) -> None:
+        entries = self.entries()
+        self.assertEqual(data.shared_artists(entries), {})
+        twice = [data.Entry("x", "calm", "train", "A"), data.Entry("y", "calm", "test", "A")]
+        self.assertEqual(data.shared_artists(entries + twice), {"A": ["test", "train"]})
+
+    def test_data_hash_sees_parts_but_not_order(self) -> None:
+        entries = self.entries()
+        self.assertEqual(data.data_hash(entries), data.data_hash(entries[::-1]))
+        moved = [data.Entry(entries[0].track, entries[0].genre, "valid")] + entries[1:]
+        self.assertNotEqual(data.data_hash(entries), data.data_hash(moved))
+
+    def test_errors_name_the_cause(self) -> None:
+        entries = self.entries()
+        cases = [
+            ("no such folder", lambda: data.read_frontend(self.folder / "nowhere")),
+            ("no column 'fold'", lambda: data.read_split(self.split, "fold", self.features)),
+            ("no track for 'valid'", lambda: data.load_part(self.features, entries[:1], "valid", ["calm"])),
+            ("training has not: loud", lambda: data.load_part(self.features, entries, "valid", ["calm"])),
+            ("have no features", lambda: data.load_part(self.folder, entries, "valid", list(GENRES))),
+        ]
+        for text, call in cases:
+            with self.subTest(text), self.assertRaisesRegex(data.DataError, text):
+                call()
+        np.save(self.features / "calm" / "calm.0.npy", np.zeros((200, 64), np.int16))
+        with self.assertRaisesRegex(data.DataError, r"int16 \[200, 64\]; wanted int16 \[frames, 128\]"):
+            data.load_part(self.features, entries, "train", list(GENRES))
+
+    def test_windows_are_octaves_on_the_hop(self) -> None:
+        part = data.load_part(self.features, self.entries(), "valid", list(GENRES))
+        tracks, starts = data.evaluation_windows(part)
+        self.assertEqual(list(starts[tracks == 0]), [0, 88])
+        windows = data.cut(part, tracks, starts, WINDOW_FRAMES)
+        np.testing.assert_array_equal(windows[1], part.features[0][88 : 88 + WINDOW_FRAMES] / 256)
+        late = data.cut(part, np.array([0]), np.array([200]), WINDOW_FRAMES)
+        np.testing.assert_array_equal(late[0, -1], part.features[0][-1] / 256)
+
+
+class Augmentation(unittest.TestCase):
+    def setUp(self) -> None:
+        noise = np.random.default_rng(0)
+        frames = augment.STRONG.frames
+        self.x = torch.from_numpy(noise.normal(0, 3, (16, frames, MEL_BANDS)).astype(np.float32))
+        self.targets = torch.eye(4)[torch.arange(16) % 4]
+
+    def test_strong_keeps_shape_range_and_total_target(self) -> None:
+        x, targets = augment.apply(self.x, self.targets, augment.STRONG, np.random.default_rng(1))
+        self.assertEqual(x.shape, (16, WINDOW_FRAMES, MEL_BANDS))
+        self.assertLessEqual(float(x.abs().max()), augment.LIMIT)
+        torch.testing.assert_close(targets.sum(1), torch.ones(16))
+
+    def test_the_generator_decides_everything(self) -> None:
+        first, again, other = (
+            augment.apply(self.x, self.targets, augment.STRONG, np.random.default_rng(seed))[0] for seed in (1, 1, 2)
+        )
+        self.assertTrue(torch.equal(first, again))
+        self.assertFalse(torch.equal(first, other))
+
+    def test_colour_changes_bands_alike_in_every_frame(self) -> None:
+        x = self.x[:, :WINDOW_FRAMES]
+        added = augment.colour(x, augment.STRONG, np.random.default_rng(1)) - x
+        torch.testing.assert_close(added, added[:, :1].expand_as(added), rtol=0, atol=1e-5)
+        self.assertGreater(float(added.std()), 0.3)
+
+    def test_a_noise_floor_never_lowers_a_band(self) -> None:
+        settings = augment.Augmentation(noise=1.0)
+        added = augment.noise_floor(self.x, settings, np.random.default_rng(1)) - self.x
+        self.assertGreaterEqual(float(added.min()), -1e-5)
+        self.assertGreater(float(added.max()), 1.0)
+
+    def test_none_changes_nothing(self) -> None:
+        x, targets = augment.apply(self.x, self.targets, augment.PRESETS["none"], np.random.default_rng(1))
+        self.assertTrue(torch.equal(x, self.x) and torch.equal(targets, self.targets))
+
+
+class Figures(unittest.TestCase):
+    def test_track_verdict_is_the_mean_of_log_probabilities(self) -> None:
+        # Two mild excerpts for label 0 and one that rules it out: the geometric mean decides for label 1.
+        probabilities = np.array([[0.6, 0.4], [0.6, 0.4], [0.01, 0.99], [0.9, 0.1]])
+        tracks, targets = np.array([0, 0, 0, 1]), np.array([1, 0])
+        scores = evaluate.figures(np.log(probabilities), tracks, targets)
+        self.assertEqual((scores["excerpt"], scores["track"]), (0.5, 1.0))
+
+    def test_precision_recall_f1(self) -> None:
+        matrix = evaluate.confusion(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), 3)
+        values = evaluate.per_label(matrix)
+        np.testing.assert_allclose(values["precision"], [2 / 3, 1, 0])
+        np.testing.assert_allclose(values["recall"], [1, 0.5, 0])
+        np.testing.assert_allclose(values["f1"], [0.8, 2 / 3, 0])
+
+    def test_temperature_of_an_overconfident_model_is_found(self) -> None:
+        noise = np.random.default_rng(2)
+        logits = noise.normal(0, 1.5, (20_000, 5))
+        honest = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        truth = (honest.cumsum(1) > noise.random((len(logits), 1))).argmax(1)
+        sharp = 2 * logits - np.log(np.exp(2 * logits).sum(1, keepdims=True))
+        self.assertAlmostEqual(evaluate.fit_temperature(sharp, truth), 2.0, delta=0.1)
+
+
+class Training(Scratch):
+    config = train.Config(epochs=2, windows_per_track=3, batch=4, precision="float32", rate=3e-3)
+
+    def go(self, name: str, config: train.Config | None = None, **arguments: int) -> train.Trainer:
+        return train.train(config or self.config, self.features, self.split, "part", self.folder / name, **arguments)
+
+    def test_a_resumed_run_ends_like_an_uninterrupted_one(self) -> None:
+        whole = self.go("whole")
+        self.go("parts", stop_after=1)
+        self.assertFalse(json.loads((self.folder / "parts" / "training.json").read_text())["result"]["finished"])
+        parts = self.go("parts")
+        self.assertEqual((whole.epoch, parts.epoch), (2, 2))
+        for mine, theirs in zip(whole.averaged.model.state_dict().values(), parts.averaged.model.state_dict().values()):
+            self.assertTrue(torch.equal(mine, theirs))
+        logs = [(self.folder / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+        losses = [[json.loads(line)["train_loss"] for line in log] for log in logs]
+        self.assertEqual(losses[0], losses[1])
+        self.assertEqual(len(losses[0]), 2)
+
+    def test_the_record_is_complete_and_names_no_path(self) -> None:
+        self.go("run")
+        text = (self.folder / "run" / "training.json").read_text()
+        record = json.loads(text)
+        self.assertEqual(record["frontend"]["fingerprint"], FRONTEND["fingerprint"])
+        self.assertEqual(record["data"]["tracks"], {"train": 4, "valid": 4, "test": 4})
+        self.assertTrue(record["result"]["finished"])
+        self.assertEqual(set(record["result"]["validation"]), {"excerpt", "track", "loss"})
+        self.assertNotIn(str(self.folder), text)
+
+    def test_a_changed_configuration_or_frontend_is_refused_by_name(self) -> None:
+        self.go("run", stop_after=1)
+        with self.assertRaisesRegex(train.TrainError, "configuration.rate was 0.003 and is now 0.1"):
+            self.go("run", train.Config(**{**self.config.__dict__, "rate": 0.1}))
+        (self.features / "frontend.json").write_text(json.dumps({**FRONTEND, "fingerprint": "other"}))
+        with self.assertRaisesRegex(train.TrainError, "frontend.fingerprint"):
+            self.go("run")
+        with self.assertRaisesRegex(data.DataError, "fingerprint other"):
+            evaluate.evaluate(self.folder / "run", self.features, self.split, "part", "valid")
+
+    def test_training_never_reads_the_test_part(self) -> None:
+        for path in self.features.glob("*/*.npy"):
+            if int(path.stem.split(".")[1]) % 3 == 2:
+                path.unlink()
+        self.go("run")
+        with self.assertRaisesRegex(data.DataError, "4 of 4 tracks for 'test' have no features"):
+            evaluate.evaluate(self.folder / "run", self.features, self.split, "part", "test")
+
+    def test_the_genres_are_learnt_and_the_best_network_is_exported(self) -> None:
+        config = train.Config(
+            epochs=4, windows_per_track=12, batch=8, precision="float32", rate=3e-3, augmentation="none", average=0.8
+        )
+        self.go("run", config)
+        record = evaluate.evaluate(self.folder / "run", self.features, self.split, "part", "valid")
+        self.assertEqual(record["figures"]["track"], 1.0)
+        model, labels = export.load_run(self.folder / "run")
+        self.assertEqual(labels, list(GENRES))
+        self.assertLessEqual(export.export(model, labels, self.folder / "float.onnx"), export.TOLERANCE)
+
+    def test_a_shared_artist_is_a_warning(self) -> None:
+        self.split.write_text(self.split.read_text().replace("artist calm 1", "artist calm 0"))
+        self.go("run", train.Config(**{**self.config.__dict__, "epochs": 1}))
+        self.assertIn("warning: artist calm 0 is in train and valid", self.printed.getvalue())
+
+    def test_recipes_and_changes_of_them(self) -> None:
+        arguments = ["--features", "f", "--run", "r", "--recipe", "paper", "--seed", "7"]
+        config = train.parse(arguments)[1]
+        self.assertEqual((config.rate, config.batch, config.augmentation, config.seed), (1e-3, 32, "none", 7))
+
+    def test_the_rate_warms_up_and_falls(self) -> None:
+        rates = [train.rate_at(self.config, progress) for progress in (0.0, 0.04, 0.5, 1.0)]
+        self.assertLess(rates[0], 0.1 * rates[1])
+        self.assertGreater(rates[1], rates[2])
+        self.assertLess(rates[3], 0.02 * rates[1])
+
+
+if __name__ == "__main__":
+    unittest.main()

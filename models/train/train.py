@@ -1,0 +1,397 @@
+"""Trains the network on features that the front-end wrote: features in, one run folder out.
+
+    runs/<name>/training.json   configuration, front-end, hashes of data and code, figures (validation only)
+    runs/<name>/log.jsonl       one line per epoch
+    runs/<name>/best.pt         the averaged network of the best epoch: what export.py and evaluate.py read
+    runs/<name>/last.pt         everything needed to go on after an interruption
+
+Started again with the same configuration, a run goes on after its last finished epoch and ends as if it had never been
+interrupted: every epoch seeds its own random numbers. The test part of the split is never read here.
+
+The best epoch is the one with the largest mean of excerpt and track accuracy on the validation part, measured with the
+exponential moving average of the weights.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Sleep instead of spinning at OpenMP's barriers: beside other work, spinning costs several times as much.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import argparse
+import copy
+import hashlib
+import json
+import math
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import augment
+import data
+from evaluate import add_data_arguments, figures, fit_temperature, window_log_probabilities
+from network import NORMALIZATIONS, READOUTS, HarmonyNet, parameter_count
+
+SOURCES = ("network.py", "data.py", "augment.py", "evaluate.py", "train.py")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides the weights, besides data and code."""
+
+    epochs: int = 34
+    windows_per_track: int = 14
+    batch: int = 32
+    rate: float = 1.5e-3
+    schedule: str = "cosine"
+    weight_decay: float = 0.02
+    dropout: float = 0.3
+    smoothing: float = 0.1
+    average: float = 0.998
+    patience: int = 0
+    augmentation: str = "strong"
+    readout: str = "mean"
+    normalize: str = "none"
+    precision: str = "bfloat16"
+    seed: int = 1
+
+
+PAPER = Config(
+    epochs=60, rate=1e-3, schedule="constant", weight_decay=0.0, smoothing=0.0, average=0.0, patience=8,
+    augmentation="none", readout="last",
+)  # fmt: skip
+RECIPES = {"shipped": Config(), "paper": PAPER}
+
+
+class TrainError(Exception):
+    """The run cannot be started or continued."""
+
+
+class Averaged:
+    """Exponential moving average of a network's weights and batch-norm statistics."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model).eval()
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """One step of the average; the first steps count more, so that it doesn't start from random weights."""
+        self.updates += 1
+        decay = min(self.decay, self.updates / (self.updates + 9))
+        for mine, theirs in zip(self.model.state_dict().values(), model.state_dict().values()):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+def code_hash() -> str:
+    """SHA-256 of the recipe's source files."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def rate_at(config: Config, progress: float) -> float:
+    """Learning rate at a share of the whole run: linear warm-up over 4 %, then a half cosine down to 1 %."""
+    if config.schedule == "constant":
+        return config.rate
+    warm = min(1.0, progress / 0.04 + 0.02)
+    return config.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def optimizer_for(model: nn.Module, config: Config) -> torch.optim.Optimizer:
+    """AdamW; weights decay, biases and batch norms don't. Without decay it is Adam."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.rate)
+
+
+def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy to target distributions [N, labels] with label smoothing."""
+    targets = targets * (1 - smoothing) + smoothing / targets.shape[1]
+    return -(targets * torch.log_softmax(logits, 1)).sum(1).mean()
+
+
+class Trainer:
+    """One run: network, average, optimizer and what they have reached."""
+
+    def __init__(self, config: Config, train: data.Part, valid: data.Part, labels: list[str], run: Path) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.train, self.valid, self.labels, self.run = config, train, valid, labels, run
+        self.model = HarmonyNet(len(labels), config.readout, config.dropout, config.normalize)
+        self.model.blocks.to(memory_format=torch.channels_last)
+        self.averaged = Averaged(self.model, config.average)
+        self.optimizer = optimizer_for(self.model, config)
+        self.augmentation = augment.PRESETS[config.augmentation]
+        self.precision = getattr(torch, config.precision)
+        self.steps = math.ceil(len(train.tracks) * config.windows_per_track / config.batch)
+        self.epoch = 0
+        self.best: dict | None = None
+        self.seconds = 0.0
+
+    def batches(self, rng: np.random.Generator):
+        """The epoch's windows: every track equally often, at random positions, in random order."""
+        tracks = rng.permutation(np.repeat(np.arange(len(self.train.tracks)), self.config.windows_per_track))
+        frames = self.augmentation.frames
+        for first in range(0, len(tracks), self.config.batch):
+            chosen = tracks[first : first + self.config.batch]
+            room = np.array([max(0, len(self.train.features[t]) - frames) for t in chosen])
+            x = torch.from_numpy(data.cut(self.train, chosen, rng.integers(0, room + 1), frames))
+            targets = torch.eye(len(self.labels))[self.train.targets[chosen]]
+            yield augment.apply(x, targets, self.augmentation, rng)
+
+    def run_epoch(self) -> float:
+        """One epoch; returns its mean training loss."""
+        rng = np.random.default_rng((self.config.seed, self.epoch))
+        torch.manual_seed(self.config.seed * 100_003 + self.epoch)  # dropout
+        self.model.train()
+        total, begin, shown = 0.0, time.monotonic(), time.monotonic()
+        for step, (x, targets) in enumerate(self.batches(rng)):
+            rate = rate_at(self.config, (self.epoch + step / self.steps) / self.config.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
+                logits = self.model(x)
+            loss = soft_cross_entropy(logits.float(), targets, self.config.smoothing)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+            self.optimizer.step()
+            self.averaged.update(self.model)
+            total += loss.item()
+            if time.monotonic() - shown > 30:
+                shown = time.monotonic()
+                pace = (shown - begin) / (step + 1)
+                left = pace * (self.steps * (self.config.epochs - self.epoch) - step - 1)
+                print(f"  step {step + 1}/{self.steps}, {pace * 1000:.0f} ms, {left / 60:.0f} min left", flush=True)
+        return total / self.steps
+
+    def validate(self) -> dict[str, float]:
+        """Validation figures of the averaged weights."""
+        log_probabilities, tracks = window_log_probabilities(self.averaged.model, self.valid, self.precision)
+        return figures(log_probabilities, tracks, self.valid.targets)
+
+    def finish_epoch(self, loss: float, valid: dict[str, float], seconds: float) -> None:
+        """Keeps the best weights, writes the log line and the checkpoint."""
+        self.seconds += seconds
+        self.epoch += 1
+        score = (valid["excerpt"] + valid["track"]) / 2
+        if self.best is None or score > self.best["score"]:
+            self.best = {"epoch": self.epoch, "score": score, **valid}
+            best = {
+                "model": self.averaged.model.state_dict(),
+                "labels": self.labels,
+                "readout": self.config.readout,
+                "normalize": self.config.normalize,
+            }
+            _replace(self.run / "best.pt", best)
+        checkpoint = {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.model.state_dict(),
+            "updates": self.averaged.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "best": self.best,
+            "seconds": self.seconds,
+        }
+        _replace(self.run / "last.pt", checkpoint)
+        measured = {f"valid_{name}": value for name, value in valid.items()}
+        line = {"epoch": self.epoch, "train_loss": loss, **measured, "seconds": seconds}
+        with (self.run / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+        left = self.seconds / self.epoch * (self.config.epochs - self.epoch) / 60
+        print(
+            f"epoch {self.epoch}/{self.config.epochs}: training loss {loss:.3f}, validation loss {valid['loss']:.3f}, "
+            f"excerpt {valid['excerpt']:.3f}, track {valid['track']:.3f}, best {self.best['score']:.3f} "
+            f"(epoch {self.best['epoch']}), {seconds:.0f} s, {left:.0f} min left",
+            flush=True,
+        )
+
+    def resume(self) -> None:
+        """Takes up the run's last finished epoch, if there is one."""
+        path = self.run / "last.pt"
+        if not path.is_file():
+            return
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.averaged.model.load_state_dict(saved["averaged"])
+        self.averaged.updates = saved["updates"]
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.epoch, self.best, self.seconds = saved["epoch"], saved["best"], saved["seconds"]
+        # An epoch that was logged but not checkpointed will be run again.
+        log = self.run / "log.jsonl"
+        lines = log.read_text(encoding="utf-8").splitlines()[: self.epoch] if log.is_file() else []
+        log.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        print(f"{self.run}: going on after epoch {self.epoch}", flush=True)
+
+    @property
+    def finished(self) -> bool:
+        """All epochs done, or no improvement for `patience` epochs."""
+        stale = self.best is not None and 0 < self.config.patience <= self.epoch - self.best["epoch"]
+        return stale or self.epoch >= self.config.epochs
+
+
+def _replace(path: Path, content: dict) -> None:
+    """Writes beside and renames: an interruption leaves the old file or the new one."""
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    partial.replace(path)
+
+
+def check_same(run: Path, record: dict) -> None:
+    """Refuses to continue a run with another configuration, data, front-end or code."""
+    path = run / "training.json"
+    if not path.is_file():
+        return
+    old = json.loads(path.read_text(encoding="utf-8"))
+    for section in ("configuration", "frontend", "data", "code"):
+        for field, value in record[section].items():
+            if old[section].get(field) != value:
+                raise TrainError(
+                    f"{run}: {section}.{field} was {old[section].get(field)!r} and is now {value!r}; "
+                    "choose another --run folder, or delete this one to start over"
+                )
+
+
+def new_record(config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str]) -> dict:
+    """The training record before any training. It names no path of the machine."""
+    counts = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
+    return {
+        "configuration": asdict(config),
+        "augmentation": asdict(augment.PRESETS[config.augmentation]),
+        "frontend": {"fingerprint": frontend.fingerprint, "spec": frontend.spec},
+        "data": {"sha256": data.data_hash(entries), "tracks": counts},
+        "code": {"sha256": code_hash()},
+        "labels": labels,
+        "parameters": parameter_count(HarmonyNet(len(labels))),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+    }
+
+
+def write_record(run: Path, record: dict, trainer: Trainer) -> None:
+    """Writes training.json as far as the run has come; a finished run is measured again in float32."""
+    result = {"finished": trainer.finished, "epochs": trainer.epoch, "seconds": round(trainer.seconds)}
+    if trainer.best is not None:
+        result["best_epoch"] = trainer.best["epoch"]
+        result["validation"] = {name: trainer.best[name] for name in ("excerpt", "track", "loss")}
+    if trainer.finished:
+        best = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
+        trainer.averaged.model.load_state_dict(best["model"])
+        log_probabilities, tracks = window_log_probabilities(trainer.averaged.model, trainer.valid)
+        result["validation"] = figures(log_probabilities, tracks, trainer.valid.targets)
+        result["temperature"] = fit_temperature(log_probabilities, trainer.valid.targets[tracks])
+    text = json.dumps({**record, "result": result}, indent=2)
+    (run / "training.json").write_text(text + "\n", encoding="utf-8")
+
+
+def train(
+    config: Config, features: Path, split: Path | None, column: str, run: Path, stop_after: int | None = None
+) -> Trainer:
+    """Runs or continues a training; `stop_after` ends this call after so many epochs."""
+    frontend = data.read_frontend(features)
+    entries = data.read_split(split, column, features) if split else data.split_by_hash(features)
+    if split is None:
+        print("warning: no --split: tracks of one artist may be in two parts, which overstates accuracy", flush=True)
+    for artist, parts in data.shared_artists(entries).items():
+        print(f"warning: {artist} is in {' and '.join(parts)}: accuracy is partly memory", flush=True)
+    labels = data.labels_of(entries)
+    record = new_record(config, frontend, entries, labels)
+    check_same(run, record)
+    parts = [data.load_part(features, entries, part, labels) for part in ("train", "valid")]
+    run.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, *parts, labels, run)
+    trainer.resume()
+    print(
+        f"{len(parts[0].tracks)} tracks to train on, {len(parts[1].tracks)} to validate, {len(labels)} labels, "
+        f"{trainer.steps} steps of {config.batch} windows per epoch, {torch.get_num_threads()} threads",
+        flush=True,
+    )
+    until = config.epochs if stop_after is None else min(config.epochs, trainer.epoch + stop_after)
+    while not trainer.finished and trainer.epoch < until:
+        begin = time.monotonic()
+        loss = trainer.run_epoch()
+        trainer.finish_epoch(loss, trainer.validate(), time.monotonic() - begin)
+        if not trainer.finished:
+            write_record(run, record, trainer)
+    write_record(run, record, trainer)
+    return trainer
+
+
+def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Config]:
+    """The command line: a recipe, and fields of it that are changed."""
+    parser = argparse.ArgumentParser(
+        description="Train the network on features that `harmonynet features` wrote. Run it again to go on.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="""examples:
+  python models/train/train.py --features features --split gtzan.csv --run runs/main
+  python models/train/train.py --features features --split gtzan.csv --run runs/paper --recipe paper
+  python models/train/train.py --features my-genres --run runs/mine --epochs 10""",
+    )
+    add_data_arguments(parser)
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="run folder, made or continued")
+    parser.add_argument("--recipe", choices=RECIPES, default="shipped", help="whence the defaults (default: shipped)")
+    parser.add_argument("--stop-after", type=int, metavar="N", help="end this call after N epochs; run again to go on")
+    texts = {
+        "epochs": "length of the run and of the cosine schedule",
+        "windows_per_track": "windows cut from every track per epoch",
+        "batch": "windows per step",
+        "rate": "largest learning rate",
+        "weight_decay": "of AdamW",
+        "dropout": "after every pooling and before the last layer",
+        "smoothing": "label smoothing",
+        "average": "decay of the moving average of the weights; 0 = the weights themselves",
+        "patience": "stop after so many epochs without improvement; 0 = never",
+        "seed": "of everything random",
+    }
+    choices = {
+        "schedule": ("cosine", "constant"),
+        "augmentation": tuple(augment.PRESETS),
+        "readout": READOUTS,
+        "normalize": NORMALIZATIONS,
+        "precision": ("bfloat16", "float32"),
+    }
+    default = Config()
+    for field in fields(Config):
+        kind = type(getattr(default, field.name))
+        shown = f"{getattr(default, field.name)}; paper: {getattr(PAPER, field.name)}"
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=kind,
+            choices=choices.get(field.name),
+            metavar=None if field.name in choices else kind.__name__.upper(),
+            help=f"{texts.get(field.name, field.name)} (default: {shown})",
+        )
+    args = parser.parse_args(arguments)
+    changed = {f.name: getattr(args, f.name) for f in fields(Config) if getattr(args, f.name) is not None}
+    return args, Config(**{**asdict(RECIPES[args.recipe]), **changed})
+
+
+def main() -> None:
+    args, config = parse()
+    torch.set_num_threads(args.threads)
+    try:
+        trainer = train(config, args.features, args.split, args.split_column, args.run, args.stop_after)
+    except (data.DataError, TrainError) as error:
+        sys.exit(f"train: {error}")
+    except KeyboardInterrupt:
+        sys.exit("train: interrupted; run the same command to go on after the last finished epoch")
+    if trainer.best is not None:
+        best = trainer.best
+        print(f"best epoch {best['epoch']}: validation excerpt {best['excerpt']:.3f}, track {best['track']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,271 @@
+//! `listen`: the main job.
+
+use std::collections::VecDeque;
+use std::io::{IsTerminal as _, stdout};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, ValueEnum};
+use harmonynet::capture::{CaptureError, Supervisor, SystemClock};
+use harmonynet::decide::Decider;
+use harmonynet::display::{Display, DisplayError, JsonLines, Lines, Terminal, terminal};
+use harmonynet::flow::{Labels, Scene, State};
+use harmonynet::pipeline::Recognizer;
+use harmonynet::pipeline::listen::{News, Summary, listen};
+use harmonynet::spec::SAMPLE_RATE_HZ;
+
+use super::engine::{self, ModelArgs};
+use super::source::SourceArgs;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  harmonynet listen                                 the default microphone
+  harmonynet listen --device 1                      the second sound card, as it is (hw:1)
+  harmonynet listen --device usb:serial=A1B2        that USB microphone, whatever port and number it has
+  harmonynet listen --device dsnoop:CARD=Device     a microphone shared with other programs
+  harmonynet listen --demo=classical                self-made music, through ALSA
+  harmonynet listen song.flac                       a recording, at its own pace
+  arecord -f S16_LE -r 48000 | harmonynet listen -  raw samples from another program
+  harmonynet listen --json --seconds 60             a minute of verdicts for a program
+
+A microphone that is missing, unplugged or stalled is opened again for ever; the display says what is wrong.
+Ctrl-C ends with a summary.";
+
+/// Notes kept for the end while the terminal is taken over.
+const KEPT_NOTES: usize = 20;
+
+/// Options of `listen`.
+#[derive(Args, Debug)]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// What shows the genre [default: terminal, or lines where standard output is none]
+    #[arg(long, value_enum)]
+    display: Option<DisplayArg>,
+
+    /// One JSON object per verdict on standard output: short for --display json
+    #[arg(long, conflicts_with = "display")]
+    json: bool,
+
+    /// Stop after this much sound
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
+
+    /// Frames between verdicts, 43 a second; rounded up to a multiple of 8
+    #[arg(long, value_name = "FRAMES", default_value_t = harmonynet::spec::VERDICT_FRAMES)]
+    verdict_frames: usize,
+
+    /// Confidence below which the genre is called unsure, 0 to 1 [default: the model's]
+    #[arg(long, value_name = "P")]
+    unsure_below: Option<f32>,
+
+    /// Level below which it is silent, decibels relative to a full-scale sine
+    #[arg(long, value_name = "DBFS", allow_negative_numbers = true)]
+    silence_dbfs: Option<f32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DisplayArg {
+    /// An LED matrix in the terminal
+    Terminal,
+    /// One line per change
+    Lines,
+    /// One JSON object per verdict
+    Json,
+    /// Nothing
+    None,
+}
+
+pub(crate) fn run(args: &ListenArgs) -> Result<()> {
+    if let Some(seconds) = args.seconds {
+        ensure!(seconds > 0.0, "--seconds {seconds}: must be more than 0");
+    }
+    let mut source = args.source.source()?;
+    let package = args.model.package()?;
+    let manifest = package.manifest();
+    let labels = manifest.labels();
+    let mut policy = engine::policy(manifest);
+    policy.unsure_below = args.unsure_below.unwrap_or(policy.unsure_below);
+    policy.silence_dbfs = args.silence_dbfs.unwrap_or(policy.silence_dbfs);
+    let decider = Decider::new(policy, labels.len())?;
+    let recognizer = Recognizer::new(engine::frontend(&package)?, args.model.engine(&package)?, decider)
+        .with_period(args.verdict_frames);
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard_signal = Arc::clone(&stop);
+    ctrlc::set_handler(move || heard_signal.store(true, Ordering::Relaxed)).context("handling Ctrl-C")?;
+
+    let seconds = [args.seconds, source.seconds].into_iter().flatten().reduce(f64::min);
+    let mut stage = Stage::new(args, &source.name, seconds)?;
+    let open = || (source.open)();
+    let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
+    let summary = listen(supervisor, recognizer, &labels, &stop, |news| stage.take(news));
+    stage.close(&summary, &labels)
+}
+
+/// The display, and everything else that a person is told.
+struct Stage {
+    display: Option<Box<dyn Display>>,
+    source: String,
+    /// Sample index at which to stop.
+    until: u64,
+    scene: Scene,
+    /// Whether notes wait for the end, because the display owns the terminal.
+    keeps_notes: bool,
+    notes: VecDeque<String>,
+    end: Result<(), End>,
+}
+
+/// Why listening ended before its time.
+enum End {
+    Display(DisplayError),
+    Source(CaptureError),
+}
+
+impl Stage {
+    fn new(args: &ListenArgs, source: &str, seconds: Option<f64>) -> Result<Self> {
+        let automatic = if stdout().is_terminal() { DisplayArg::Terminal } else { DisplayArg::Lines };
+        let kind = if args.json { DisplayArg::Json } else { args.display.unwrap_or(automatic) };
+        let display: Option<Box<dyn Display>> = match kind {
+            DisplayArg::Terminal => {
+                Some(Box::new(Terminal::new(stdout(), terminal::Style::detect(), terminal::size)?))
+            }
+            DisplayArg::Lines => Some(Box::new(Lines::new(stdout()))),
+            DisplayArg::Json => Some(Box::new(JsonLines::new(stdout()))),
+            DisplayArg::None => None,
+        };
+        Ok(Self {
+            display,
+            source: source.to_string(),
+            until: seconds.map_or(u64::MAX, |seconds| (seconds * f64::from(SAMPLE_RATE_HZ)) as u64),
+            scene: Scene::default(),
+            keeps_notes: kind == DisplayArg::Terminal,
+            notes: VecDeque::new(),
+            end: Ok(()),
+        })
+    }
+
+    fn note(&mut self, text: String) {
+        if !self.keeps_notes {
+            eprintln!("{text}");
+            return;
+        }
+        if self.notes.len() == KEPT_NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(text);
+    }
+
+    fn take(&mut self, news: News) -> ControlFlow<()> {
+        match news {
+            News::Level(scene) => {
+                self.scene = scene;
+                self.show()
+            }
+            News::Verdict(scene, _) => {
+                self.scene = scene;
+                self.tell(|display, scene| display.verdict(scene))?;
+                self.show()
+            }
+            News::Nothing => {
+                // Without sound there is no time; a display's animation goes on all the same.
+                self.scene.at += u64::from(SAMPLE_RATE_HZ) / 10;
+                self.tell(|display, scene| display.show(scene))
+            }
+            News::Opened(granted) => {
+                self.note(format!("{}: {granted}", self.source));
+                ControlFlow::Continue(())
+            }
+            News::Broken(fault, error) => {
+                self.note(format!("{}: {error}; {}", self.source, fault.mend()));
+                ControlFlow::Continue(())
+            }
+            News::Ended(reason) => {
+                self.end = reason.map_or(Ok(()), |error| Err(End::Source(error)));
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn show(&mut self) -> ControlFlow<()> {
+        self.tell(|display, scene| display.show(scene))?;
+        if self.scene.at >= self.until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn tell(
+        &mut self,
+        tell: impl Fn(&mut dyn Display, &Scene) -> Result<(), DisplayError>,
+    ) -> ControlFlow<()> {
+        let Some(display) = &mut self.display else { return ControlFlow::Continue(()) };
+        match tell(display.as_mut(), &self.scene) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.end = Err(End::Display(error));
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Gives the terminal back, then says what happened.
+    fn close(mut self, summary: &Summary, labels: &Labels) -> Result<()> {
+        drop(self.display.take());
+        self.notes.iter().for_each(|note| eprintln!("{note}"));
+        eprintln!("{}", describe(summary, labels));
+        match self.scene.state {
+            State::Genre { confidence, .. } => {
+                eprintln!("last: {}, {:.0} %", self.scene.label, 100.0 * confidence);
+            }
+            state => eprintln!("last: {}", harmonynet::display::words::state(&state)),
+        }
+        match self.end {
+            // Whoever read the output has seen enough.
+            Ok(()) | Err(End::Display(DisplayError::Closed)) => Ok(()),
+            Err(End::Display(error)) => Err(error.into()),
+            Err(End::Source(error)) => Err(anyhow::Error::new(error).context(self.source)),
+        }
+    }
+}
+
+fn describe(summary: &Summary, labels: &Labels) -> String {
+    let seconds = |samples: u64| samples as f64 / f64::from(SAMPLE_RATE_HZ);
+    let mut shown: Vec<(u64, &str)> = summary
+        .shown
+        .iter()
+        .copied()
+        .zip(labels.iter().map(|label| label.as_str()))
+        .filter(|s| s.0 > 0)
+        .collect();
+    shown.sort_by(|a, b| b.cmp(a));
+    let undecided = summary.verdicts - shown.iter().map(|s| s.0).sum::<u64>();
+    let mut verdicts: Vec<String> = shown.iter().map(|(count, label)| format!("{label} {count}")).collect();
+    if undecided > 0 {
+        verdicts.push(format!("none {undecided}"));
+    }
+    let mut text = format!(
+        "heard {:.1} s; {} verdicts ({}); signal thread busy {:.1} % of the time",
+        seconds(summary.heard),
+        summary.verdicts,
+        verdicts.join(", "),
+        100.0 * summary.busy.as_secs_f64() / summary.elapsed.as_secs_f64().max(1e-9),
+    );
+    let microphone = &summary.microphone;
+    if microphone.lost_samples + summary.dropped > 0 {
+        text += &format!(
+            "\nlost {:.2} s to the microphone ({} overruns, {} failures) and {:.2} s to slow inference",
+            seconds(microphone.lost_samples),
+            microphone.overruns,
+            microphone.failed,
+            seconds(summary.dropped)
+        );
+    }
+    if summary.missed_news > 0 {
+        text += &format!("\nthe display was too slow for {} updates", summary.missed_news);
+    }
+    text
+}

@@ -1,0 +1,116 @@
+//! In its steady state the signal path allocates nothing: from a captured period to log-mel frames, and from scores to
+//! a display's pixels. What tract allocates inside its run is the named exception, counted and printed.
+#![expect(unsafe_code, reason = "an allocator that counts has to be an allocator")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use harmonynet::capture::demo::{DemoPlayer, Piece};
+use harmonynet::capture::{Channel, Conditioner, FaultInjector, Faults, Microphone, SampleFormat};
+use harmonynet::decide::{Decider, Policy};
+use harmonynet::display::{Display, Matrix, Memory, draw};
+use harmonynet::flow::{Labels, Level, Scene, Scores};
+use harmonynet::frontend::{Frontend, FrontendState};
+use harmonynet::spec::FrontendSpec;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is passed on unchanged to the system's allocator; counting touches a thread-local integer only.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps `GlobalAlloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps `GlobalAlloc`'s contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps `GlobalAlloc`'s contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of this thread while `work` runs.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(vec![1_u8]))), 1);
+    assert_eq!(allocations(|| {}), 0);
+}
+
+#[test]
+fn nothing_is_allocated_from_a_captured_period_to_log_mel_frames() {
+    let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
+    let mut state = FrontendState::default();
+    let faults = Faults { overrun: 20, short: 100, ..Faults::default() };
+    let mut microphone = FaultInjector::new(DemoPlayer::new(Piece::Disco, 48_000), faults, 7);
+    let granted = microphone.granted();
+    let mut conditioner = Conditioner::new(granted.rate_hz, granted.channels, Channel::Mix).unwrap();
+    let mut period = vec![0; granted.period_samples()];
+    let bytes = vec![0x5a; 960 * 3];
+    let (mut frames, mut gaps) = (0, 0);
+    let count = allocations(|| {
+        SampleFormat::S24Packed.decode(&bytes, &mut period);
+        while let Ok(reading) = microphone.read(&mut period) {
+            conditioner.lose_frames(reading.lost);
+            let mut unread = &period[..reading.frames];
+            while let Some(block) = conditioner.feed(&mut unread) {
+                gaps += u64::from(block.lost > 0);
+                frontend.push(&mut state, block, |_| frames += 1);
+            }
+        }
+    });
+    assert!(frames > 900 && gaps > 2, "{frames} frames, {gaps} gaps: nothing much was tried");
+    assert_eq!(count, 0, "allocations in {frames} frames");
+}
+
+#[test]
+fn nothing_is_allocated_from_scores_to_a_displays_pixels() {
+    let labels: Labels =
+        ["jazz", "metal", "hiphop"].into_iter().map(|label| label.try_into().unwrap()).collect();
+    let mut decider = Decider::new(Policy::DEFAULT, labels.len()).unwrap();
+    let mut matrix = Matrix::<64, 16>::new();
+    let mut memory = Memory::<4>::default();
+    let mut states = 0;
+    let count = allocations(|| {
+        for step in 0..400_u64 {
+            let at = 86_000 + 12_288 * step;
+            // Music, and a silence in the middle of it.
+            let level = if (100..200).contains(&step) { Level::SILENCE } else { Level::from_dbfs(-20.0) };
+            for frame in 0..24 {
+                decider.level(at - 512 * (24 - frame), level);
+            }
+            let leader = (step / 40) as usize % 3;
+            let probabilities = (0..3).map(|label| if label == leader { 0.9 } else { 0.05 }).collect();
+            decider.scores(&Scores { end: at, probabilities });
+            let scene: Scene = decider.scene(&labels);
+            states |= match scene.label.as_str() {
+                "" => 1,
+                "jazz" => 2,
+                "metal" => 4,
+                _ => 8,
+            };
+            draw(&scene, &mut matrix).unwrap();
+            memory.show(&scene).unwrap();
+        }
+    });
+    assert_eq!(states, 15, "not every state was drawn");
+    assert_eq!(count, 0);
+}

@@ -1,15 +1,9 @@
 //! From logits to a confidence that means what it says, and the confidence below which the device says "unsure".
 //!
-//! Both are chosen on validation windows of the int8 graph, since that is what the device runs.
+//! Both are chosen on validation windows of the int8 graph, since that is what the device runs. The probabilities are the
+//! runtime's own softmax.
 
-/// Softmax of `logits / temperature`.
-#[must_use]
-pub fn probabilities(logits: &[f32], temperature: f32) -> Vec<f32> {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f32> = logits.iter().map(|&z| ((z - most) / temperature).exp()).collect();
-    let sum: f32 = powers.iter().sum();
-    powers.into_iter().map(|p| p / sum).collect()
-}
+pub use harmonynet::classify::probability::softmax;
 
 /// Index of the largest value.
 #[must_use]
@@ -69,7 +63,7 @@ mod tests {
         // Two labels, right seven times of ten: the likelihood peaks where the confidence is 0.7.
         let scored: Vec<_> = (0..10).map(|i| (vec![4.0, 0.0], usize::from(i >= 7))).collect();
         let temperature = fit_temperature(&scored);
-        let confidence = probabilities(&[4.0, 0.0], temperature)[0];
+        let confidence = softmax(&[4.0, 0.0], temperature).unwrap()[0];
         assert!((confidence - 0.7).abs() < 1e-3, "{temperature} {confidence}");
     }
 
@@ -82,13 +76,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn probabilities_sum_to_one(logits in prop::collection::vec(-80f32..80.0, 2..32), temperature in 0.1f32..10.0) {
-            let p = probabilities(&logits, temperature);
-            prop_assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-            prop_assert_eq!(arg_max(&p), arg_max(&logits));
-        }
-
         #[test]
         fn no_temperature_is_better(logits in prop::collection::vec(prop::collection::vec(-3f32..3.0, 3), 5..20), other in 0.1f32..10.0) {
             let scored: Vec<_> = logits.into_iter().enumerate().map(|(i, z)| (z, i % 3)).collect();

@@ -130,3 +130,70 @@ pub fn apply(network: &Network, factors: &Factors) -> Network {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::fold;
+    use crate::network::ReadOut;
+    use crate::testing::{assert_close, network, windows};
+
+    fn prepared(seed: u32) -> (Network, Statistics, Vec<Vec<f32>>) {
+        let network = fold(&network(seed, 22, 8, ReadOut::Mean));
+        let windows = windows(seed, 6, &network);
+        let mut statistics = Statistics::new(&network);
+        windows.iter().for_each(|window| statistics.add(&network.forward(window)));
+        (network, statistics, windows)
+    }
+
+    #[test]
+    fn the_function_stays_the_same() {
+        for seed in 0..4 {
+            let (network, statistics, windows) = prepared(seed);
+            for blend in Blend::TRIED {
+                let equalized = apply(&network, &factors(&network, &statistics, blend));
+                for window in &windows {
+                    let (wanted, found) = (network.forward(window), equalized.forward(window));
+                    wanted.gates.iter().zip(&found.gates).for_each(|(w, f)| assert_close(f, w, 1e-5));
+                    assert_close(&found.logits, &wanted.logits, 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn equal_activations_and_equal_weights_are_reached() {
+        let (network, statistics, windows) = prepared(5);
+        let spread = |values: Vec<f32>| {
+            values.iter().copied().fold(0f32, f32::max) / values.iter().copied().fold(f32::MAX, f32::min)
+        };
+
+        let aim = Blend { weights: 0.0, activations: 1.0 };
+        let equalized = apply(&network, &factors(&network, &statistics, aim));
+        let mut after = Statistics::new(&equalized);
+        windows.iter().for_each(|window| after.add(&equalized.forward(window)));
+        let sizes =
+            |s: &Statistics| s.layers[0].channels.iter().map(|h| h.mean_square().sqrt() as f32).collect();
+        assert!(spread(sizes(&statistics)) > 2.0 && spread(sizes(&after)) < 1.001);
+
+        let aim = Blend { weights: 1.0, activations: 0.0 };
+        let equalized = apply(&network, &factors(&network, &statistics, aim));
+        let ratio = |c| {
+            equalized.convs[0].making(c).iter().fold(0f32, |m, w| m.max(w.abs()))
+                / read_range(&equalized, 0, c)
+        };
+        assert!(spread((0..3).map(ratio).collect()) < 1.01);
+    }
+
+    #[test]
+    fn a_dead_channel_keeps_its_size() {
+        let (mut network, mut statistics, _) = prepared(2);
+        network.convs[0].weights[..9].fill(0.0);
+        network.convs[0].bias[0] = -1.0;
+        statistics.layers[0].channels[0] = Default::default();
+        for blend in Blend::TRIED {
+            let factors = factors(&network, &statistics, blend);
+            assert!(factors.iter().flatten().all(|f| f.is_finite() && *f > 0.0), "{blend}: {factors:?}");
+        }
+    }
+}

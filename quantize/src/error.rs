@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use harmonynet::classify::ClassifyError;
 use harmonynet::classify::manifest::ManifestError;
+use harmonynet::classify::tract::LoadError;
 
 use crate::evaluate::EvaluateError;
 use crate::features::FeatureError;
@@ -43,6 +45,10 @@ pub enum JobError {
         /// Largest |Δlogit|.
         difference: f32,
     },
+    /// The runtime refuses the int8 graph.
+    Runtime(LoadError),
+    /// A graph's logits give no probabilities.
+    Probabilities(ClassifyError),
     /// Validation could not be run.
     Evaluate(EvaluateError),
     /// Float and int8 graph disagree too often.
@@ -76,7 +82,8 @@ impl std::fmt::Display for JobError {
             Self::Read(error) => error.fmt(f),
             Self::Labels { found, logits } => write!(
                 f,
-                "the graph's metadata names {found} labels, but it has {logits} logits; export it again with its labels"
+                "the graph's metadata names {found} labels, but it has {logits} logits; export it again with its labels, \
+                 2 to 32 of them"
             ),
             Self::Feature(error) => error.fmt(f),
             Self::Quantize(error) => error.fmt(f),
@@ -85,6 +92,8 @@ impl std::fmt::Display for JobError {
                 "{what}: tract and the reference differ by {difference} in a logit; the graph would not mean what the \
                  report says of it"
             ),
+            Self::Runtime(error) => write!(f, "the runtime refuses the int8 graph: {error}"),
+            Self::Probabilities(error) => write!(f, "a graph's logits give no probabilities: {error}"),
             Self::Evaluate(error) => error.fmt(f),
             Self::Agreement { found, wanted } => write!(
                 f,
@@ -116,6 +125,8 @@ from!(
     Read(ReadError),
     Feature(FeatureError),
     Quantize(QuantizeError),
+    Runtime(LoadError),
+    Probabilities(ClassifyError),
     Evaluate(EvaluateError),
     Manifest(ManifestError),
     Report(serde_json::Error)

@@ -1,6 +1,8 @@
 //! Float and int8 graph beside each other on labelled tracks, both run by tract: the engine that ships.
 
-use crate::confidence::{arg_max, probabilities};
+use harmonynet::classify::ClassifyError;
+
+use crate::confidence::{arg_max, softmax};
 use crate::features::{self, FeatureError, Track};
 use crate::onnx::{Engine, OnnxError};
 use crate::parallel::{Progress, parallel};
@@ -111,20 +113,20 @@ fn share<T>(items: &[T], holds: impl Fn(&T) -> bool) -> f64 {
 impl Agreement {
     /// The figures of `scored`. A track's verdict is the arg-max of its windows' mean logits: the geometric mean of
     /// their probabilities, whatever the temperature.
-    #[must_use]
-    pub fn of(scored: &[Scored]) -> Self {
+    ///
+    /// # Errors
+    /// Logits that the runtime makes no probabilities of.
+    pub fn of(scored: &[Scored]) -> Result<Self, ClassifyError> {
         let tracks = by_track(scored);
-        let differences: Vec<f64> = scored
-            .iter()
-            .flat_map(|s| {
-                let pairs = probabilities(&s.float, 1.0).into_iter().zip(probabilities(&s.int8, 1.0));
-                pairs.map(|(a, b)| f64::from((a - b).abs())).collect::<Vec<_>>()
-            })
-            .collect();
+        let mut differences: Vec<f64> = vec![];
+        for window in scored {
+            let (float, int8) = (softmax(&window.float, 1.0)?, softmax(&window.int8, 1.0)?);
+            differences.extend(float.iter().zip(&int8).map(|(a, b)| f64::from((a - b).abs())));
+        }
         let right_float = |s: &Scored| arg_max(&s.float) == s.label;
         let right_int8 = |s: &Scored| arg_max(&s.int8) == s.label;
         let same = |s: &Scored| arg_max(&s.float) == arg_max(&s.int8);
-        Self {
+        Ok(Self {
             tracks: tracks.len(),
             windows: scored.len(),
             window_accuracy_float: share(scored, right_float),
@@ -135,7 +137,7 @@ impl Agreement {
             track_agreement: share(&tracks, same),
             mean_probability_difference: differences.iter().sum::<f64>() / differences.len().max(1) as f64,
             largest_probability_difference: differences.iter().copied().fold(0.0, f64::max),
-        }
+        })
     }
 }
 
@@ -171,12 +173,13 @@ mod tests {
             // Wrong by itself, outvoted within its track.
             scored(0, 0, [0.0, 1.0], [1.0, 0.0]),
             scored(1, 1, [2.0, 0.0], [2.0, 0.0]),
-        ]);
+        ])
+        .unwrap();
         assert_eq!((figures.windows, figures.tracks), (3, 2));
         assert_eq!((figures.window_accuracy_float, figures.window_accuracy_int8), (1.0 / 3.0, 2.0 / 3.0));
         assert_eq!((figures.track_accuracy_float, figures.track_accuracy_int8), (0.5, 0.5));
         assert_eq!((figures.window_agreement, figures.track_agreement), (2.0 / 3.0, 1.0));
-        let p = f64::from(probabilities(&[1.0, 0.0], 1.0)[0]);
+        let p = f64::from(softmax(&[1.0, 0.0], 1.0).unwrap()[0]);
         assert!((figures.largest_probability_difference - (2.0 * p - 1.0)).abs() < 1e-6);
     }
 }

@@ -218,8 +218,8 @@ pub fn octaves(frames: &[i16]) -> Vec<f32> {
     frames.iter().map(|&x| f32::from(x) / 256.0).collect()
 }
 
-/// `count` windows, the same number from every label as far as the tracks give them, spread over each label's tracks
-/// and over the tracks' time. The same tracks give the same windows.
+/// `count` windows, the same number from every label as far as it divides, spread over each label's tracks and over
+/// the tracks' time. The same tracks give the same windows.
 ///
 /// # Errors
 /// A track that cannot be read, or no window at all.
@@ -228,15 +228,13 @@ pub fn calibration_windows(tracks: &[Track], count: usize) -> Result<Vec<Vec<f32
     let mut chosen = vec![];
     for label in 0..labels {
         let tracks: Vec<&Track> = tracks.iter().filter(|t| t.label == label).collect();
-        let wanted = (count / labels + usize::from(label < count % labels)).max(1);
-        for i in 0..wanted.min(tracks.len().max(1) * 4) {
-            let Some(track) = tracks.get(i * tracks.len() / wanted.max(tracks.len()) % tracks.len().max(1))
-            else {
-                continue;
-            };
+        let wanted = if tracks.is_empty() { 0 } else { count / labels + usize::from(label < count % labels) };
+        for i in 0..wanted {
+            let track =
+                tracks[if wanted < tracks.len() { i * tracks.len() / wanted } else { i % tracks.len() }];
             let frames = frames(&track.path)?;
             let windows: Vec<_> = windows(&frames).collect();
-            // A multiple of the golden ratio spreads over the tracks' time without a random generator.
+            // Multiples of the golden ratio spread over the tracks' time without a random generator.
             let at = ((i as f64 * 0.618_034).fract() * windows.len() as f64) as usize;
             chosen.extend(windows.get(at).map(|window| octaves(window)));
         }

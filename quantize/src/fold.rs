@@ -20,3 +20,26 @@ fn fold_conv(conv: &Conv) -> Conv {
     });
     Conv { weights: weights.collect(), bias: bias.collect(), norm: None, ..conv.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::ReadOut;
+    use crate::testing::{assert_close, network, windows};
+
+    #[test]
+    fn folding_changes_no_sum() {
+        for seed in 0..4 {
+            let network = network(seed, 22, 8, ReadOut::Mean);
+            let folded = fold(&network);
+            assert!(folded.convs.iter().all(|conv| conv.norm.is_none()));
+            for window in windows(seed, 2, &network) {
+                let (wanted, found) = (network.forward(&window), folded.forward(&window));
+                for (wanted, found) in wanted.sums.iter().zip(&found.sums) {
+                    assert_close(&found.data, &wanted.data, 1e-5);
+                }
+                assert_close(&found.logits, &wanted.logits, 1e-5);
+            }
+        }
+    }
+}

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use harmonynet::classify::ClassifyError;
 use harmonynet::classify::manifest::{self, Contract, Frontend, GoldenWindow, Graphs, Manifest};
-use harmonynet::spec::{FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
+use harmonynet::classify::package::sha256_hex;
+use harmonynet::classify::tract::{LoadOptions, TractClassifier};
+use harmonynet::spec::{FrontendSpec, MAX_LABELS, MEL_BANDS, WINDOW_FRAMES};
 
 use crate::calibrate::Statistics;
-use crate::confidence::{self, arg_max, probabilities};
+use crate::confidence::{self, arg_max, softmax};
 use crate::equalize;
 use crate::error::JobError;
 use crate::evaluate::{self, Agreement, Scored};
@@ -100,6 +103,8 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
     let progress = stages.stage("quantize", windows.len() * STEPS_PER_WINDOW);
     let outcome = recipe::best(&network, &statistics, job.input_scale, &windows, &*progress)?;
     let int8_bytes = int8_model(&outcome.quantized, model.metadata.clone()).encode();
+    // The runtime's own proof that convolutions and projection run on integers.
+    TractClassifier::from_onnx(&int8_bytes, labels.len(), 1.0, &LoadOptions::default())?;
     let int8 = Engine::load(&int8_bytes, &[])?;
     twins("the int8 graph", &int8, &windows, |window| outcome.quantized.forward(window).map(|t| t.logits))?;
 
@@ -109,11 +114,11 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
     if scored.is_empty() {
         return Err(features::FeatureError::Empty { part: job.validate_on.clone() }.into());
     }
-    let figures = Agreement::of(&scored);
+    let figures = Agreement::of(&scored)?;
     if figures.window_agreement < job.min_agreement {
         return Err(JobError::Agreement { found: figures.window_agreement, wanted: job.min_agreement });
     }
-    let confidence = confidence_of(&scored, job.show);
+    let confidence = confidence_of(&scored, job.show)?;
     let factors = equalize::factors(&network, &statistics, outcome.blend);
     let report = Report {
         made_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).into(),
@@ -163,8 +168,8 @@ fn assemble(
         Ok(manifest::Graph {
             file: file.into(),
             bytes: graph.bytes.len() as u64,
-            sha256: package::sha256(&graph.bytes),
-            golden: probabilities(&logits, report.confidence.temperature),
+            sha256: sha256_hex(&graph.bytes),
+            golden: softmax(&logits, report.confidence.temperature)?.to_vec(),
         })
     };
     let manifest = Manifest {
@@ -180,7 +185,7 @@ fn assemble(
         golden: GoldenWindow {
             file: "golden.i16le".into(),
             bytes: golden.len() as u64,
-            sha256: package::sha256(&golden),
+            sha256: sha256_hex(&golden),
             tolerance: GOLDEN_TOLERANCE,
         },
         graphs: Graphs { int8: Some(entry("int8.onnx", int8)?), float: Some(entry("float.onnx", float)?) },
@@ -203,7 +208,11 @@ fn assemble(
 fn labels(model: &Model, logits: usize) -> Result<Vec<String>, JobError> {
     let text = model.metadata.get("labels").map_or("[]", String::as_str);
     let labels: Vec<String> = serde_json::from_str(text).unwrap_or_default();
-    if labels.len() == logits { Ok(labels) } else { Err(JobError::Labels { found: labels.len(), logits }) }
+    if labels.len() == logits && (2..=MAX_LABELS).contains(&logits) {
+        Ok(labels)
+    } else {
+        Err(JobError::Labels { found: labels.len(), logits })
+    }
 }
 
 /// Proves on a few windows that tract and this crate compute the same: that the graph was read, or written, rightly.
@@ -245,19 +254,19 @@ fn tried(outcome: &Outcome) -> Vec<Tried> {
     outcome.tried.iter().map(entry).collect()
 }
 
-fn confidence_of(scored: &[Scored], show: f64) -> Confidence {
+fn confidence_of(scored: &[Scored], show: f64) -> Result<Confidence, ClassifyError> {
     let logits: Vec<(Vec<f32>, usize)> = scored.iter().map(|s| (s.int8.clone(), s.label)).collect();
     let temperature = confidence::fit_temperature(&logits);
     let verdict = |(logits, label): &(Vec<f32>, usize)| {
-        let p = probabilities(logits, temperature);
-        (p[arg_max(&p)], arg_max(&p) == *label)
+        let p = softmax(logits, temperature)?;
+        Ok((p[arg_max(&p)], arg_max(&p) == *label))
     };
-    let verdicts: Vec<(f32, bool)> = logits.iter().map(verdict).collect();
+    let verdicts: Vec<(f32, bool)> = logits.iter().map(verdict).collect::<Result<_, ClassifyError>>()?;
     let confidences: Vec<f32> = verdicts.iter().map(|(p, _)| *p).collect();
     let unsure_below = confidence::threshold(&confidences, show);
     let shown: Vec<bool> =
         verdicts.iter().filter(|(p, _)| *p >= unsure_below).map(|(_, right)| *right).collect();
-    Confidence {
+    Ok(Confidence {
         temperature,
         nll_before: confidence::negative_log_likelihood(&logits, 1.0),
         nll_after: confidence::negative_log_likelihood(&logits, temperature),
@@ -265,5 +274,8 @@ fn confidence_of(scored: &[Scored], show: f64) -> Confidence {
         show,
         shown: shown.len() as f64 / verdicts.len().max(1) as f64,
         shown_accuracy: shown.iter().filter(|right| **right).count() as f64 / shown.len().max(1) as f64,
-    }
+    })
 }
+
+#[cfg(test)]
+mod tests;

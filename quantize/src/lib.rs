@@ -8,7 +8,7 @@
 //! features ─→ calibrate   histograms per channel on real frames
 //!   equalize    channels share one scale better, the function stays the same
 //!   scale       scales by squared error                                  (round: the one rounding rule)
-//!   recipe      scales, biases corrected, the best of several equalizations
+//!   recipe      scales and the best of several equalizations             (correct: biases against moved means)
 //!   quantized   the integer network and its reference arithmetic         (plane: shared with the float network)
 //!   write       integer network → ONNX in the form that tract runs on integers
 //! int8.onnx
@@ -28,6 +28,7 @@ pub mod plane; // convolution and pooling, for floats and integers
 pub mod read; // graph → network
 
 pub mod calibrate; // histograms of activations
+pub mod correct; // biases against moved means
 pub mod equalize; // channels of like size
 pub mod fold; // batch norm into convolutions
 pub mod quantized; // the integer network
@@ -47,3 +48,6 @@ pub mod report; // figures for people and machines
 
 pub mod error; // why a job ends without a package
 pub mod job; // the whole way
+
+#[cfg(test)]
+mod testing; // small random networks

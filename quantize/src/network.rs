@@ -3,7 +3,7 @@
 //!
 //! The forward pass is the f32 twin of the integer reference in [`crate::quantized`]; both call [`crate::plane`].
 
-use crate::plane::{Kernel, Plane, convolve, relu_pool};
+use crate::plane::{Kernel, Plane, convolve, max_pool};
 
 /// Batch norm's five numbers per channel, as ONNX names them.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,7 +212,7 @@ impl Network {
         let (mut sums, mut pooled) = (vec![], vec![]);
         for conv in &self.convs {
             let out = conv.forward(&x);
-            x = relu_pool(&out);
+            x = max_pool(&out).map(|_, sum| sum.max(0.0));
             sums.push(out);
             pooled.push(x.clone());
         }

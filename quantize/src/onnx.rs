@@ -373,7 +373,8 @@ fn tensor_to(name: &str, tensor: &Tensor) -> pb::TensorProto {
     pb::TensorProto { name: name.into(), dims, data_type: kind as i32, raw_data, ..Default::default() }
 }
 
-/// A graph that tract has loaded and optimized for this machine.
+/// A graph that tract has loaded and optimized for this machine. Every run starts from a fresh state: an imported Scan or
+/// LSTM would otherwise go on where the last run ended.
 #[derive(Clone)]
 pub struct Engine {
     plan: Arc<TypedSimplePlan>,

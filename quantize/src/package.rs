@@ -6,10 +6,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use harmonynet::spec::{LOG_MEL_LIMIT, MEL_BANDS, WINDOW_FRAMES};
-use sha2::{Digest, Sha256};
-
 use crate::features::{self, FeatureError, WINDOW_VALUES};
+use harmonynet::spec::{LOG_MEL_LIMIT, MEL_BANDS, WINDOW_FRAMES};
 
 /// A file that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +58,6 @@ pub fn write_files(dir: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), WriteErr
     staged.0.iter().try_for_each(|(temporary, path)| std::fs::rename(temporary, path).map_err(failed(path)))
 }
 
-/// SHA-256 as 64 lower-case hexadecimal digits.
-#[must_use]
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The golden window: the middle window of a feature file made from self-made sound, or [`formula_window`].
 ///
 /// # Errors
@@ -109,11 +101,6 @@ mod tests {
         assert_eq!(window.len(), WINDOW_VALUES);
         assert!(window.iter().all(|v| v.abs() <= LOG_MEL_LIMIT));
         assert!(window.iter().max().unwrap() - window.iter().min().unwrap() > 2000);
-    }
-
-    #[test]
-    fn a_hash_is_the_standards() {
-        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -103,16 +103,17 @@ pub fn convolve<T: Number>(input: &Plane<T>, kernel: &Kernel<T>, bias: &[T]) -> 
     Plane { frames, bands: input.bands, channels: kernel.outputs, data }
 }
 
-/// ReLU and 2×2 max-pooling by floor. Both keep order, so they commute with quantization.
+/// 2×2 max-pooling by floor. It keeps order, so it commutes with whatever rises with its input: ReLU, adding a bias,
+/// requantization.
 #[must_use]
-pub fn relu_pool<T: Number>(input: &Plane<T>) -> Plane<T> {
+pub fn max_pool<T: Number>(input: &Plane<T>) -> Plane<T> {
     let (frames, bands, channels) = (input.frames / 2, input.bands / 2, input.channels);
     let mut data = Vec::with_capacity(frames * bands * channels);
     for frame in 0..frames {
         for band in 0..bands {
             let start = data.len();
-            data.resize(start + channels, T::default());
-            for corner in 0..4 {
+            data.extend_from_slice(input.at(2 * frame, 2 * band));
+            for corner in 1..4 {
                 let values = input.at(2 * frame + corner / 2, 2 * band + corner % 2);
                 for (best, &x) in data[start..].iter_mut().zip(values) {
                     if x > *best {
@@ -158,10 +159,10 @@ mod tests {
 
     #[test]
     fn pooling_takes_the_largest_of_four_and_drops_the_rest() {
-        let plane = Plane { frames: 3, bands: 2, channels: 1, data: vec![-1, -2, -3, 4, 9, 9] };
-        assert_eq!(relu_pool(&plane), Plane { frames: 1, bands: 1, channels: 1, data: vec![4] });
+        let plane = Plane { frames: 3, bands: 2, channels: 1, data: vec![-1i32, -2, -3, 4, 9, 9] };
+        assert_eq!(max_pool(&plane), Plane { frames: 1, bands: 1, channels: 1, data: vec![4] });
         let negative = plane.map(|_, x| -x.abs());
-        assert_eq!(relu_pool(&negative).data, [0]);
+        assert_eq!(max_pool(&negative).data, [-1]);
     }
 
     #[test]

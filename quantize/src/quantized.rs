@@ -7,7 +7,7 @@
 //! The reference measures signal-to-noise ratios and corrects biases, and tests hold tract's layers against it.
 
 use crate::network::{Dense, Lstm, Network, ReadOut};
-use crate::plane::{Kernel, Plane, convolve, relu_pool};
+use crate::plane::{Kernel, Plane, convolve, max_pool};
 use crate::round::{Multiplier, quantize};
 use crate::scale::LEVELS;
 
@@ -105,10 +105,10 @@ impl QuantizedConv {
         convolve(input, &Kernel::new(self.inputs, self.outputs, &weights), &self.bias)
     }
 
-    /// What the next layer sees.
+    /// What the next layer sees, from pooled sums: tract pools behind requantization and ReLU, which is the same.
     #[must_use]
-    pub fn finish(&self, sums: &Plane<i32>, multiplier: Multiplier) -> Plane<i32> {
-        relu_pool(&sums.map(|_, sum| multiplier.requantize(sum).into()))
+    pub fn finish(&self, pooled: &Plane<i32>, multiplier: Multiplier) -> Plane<i32> {
+        pooled.map(|_, sum| i32::from(multiplier.requantize(sum)).max(0))
     }
 }
 
@@ -141,7 +141,7 @@ impl QuantizedNetwork {
         let mut x = self.plane(window);
         let mut pooled = vec![];
         for conv in &self.convs {
-            x = conv.finish(&conv.sums(&x), Multiplier::new(conv.requantization())?);
+            x = conv.finish(&max_pool(&conv.sums(&x)), Multiplier::new(conv.requantization())?);
             pooled.push(x.clone());
         }
         let gates: Vec<_> = (0..x.frames).map(|step| self.projection.project(&x.step(step))).collect();

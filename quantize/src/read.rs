@@ -3,98 +3,14 @@
 //! The contract's graph is one chain: layers in a fixed order, with layout nodes in between whose effect is followed
 //! element by element ([`crate::layout`]). Whatever is not understood is refused; nothing is guessed.
 
+mod check; // one node against the contract
+mod error; // what is wrong with a graph
+
+use self::check::{has, image, input, int, ints, shape, text};
+pub use self::error::{ReadError, SUPPORTED};
 use crate::layout::Layout;
 use crate::network::{BatchNorm, Conv, Dense, Lstm, Network, ReadOut};
 use crate::onnx::{Attribute, Data, Graph, Model, Node, Tensor};
-
-/// The operators that a graph may use.
-pub const SUPPORTED: &str = "Conv, BatchNormalization, Relu, MaxPool, Transpose, Reshape, Unsqueeze, Squeeze, Flatten, \
-                             Identity, Constant, LSTM, ReduceMean, Gather, Gemm";
-
-/// Why a graph is not a network of the contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// An operator that cannot be quantized.
-    Unsupported {
-        /// The node.
-        node: String,
-        /// Its operator.
-        op: String,
-    },
-    /// An operator where the contract has another one.
-    Order {
-        /// The node.
-        node: String,
-        /// Its operator.
-        op: String,
-    },
-    /// A node that doesn't take what the previous one gives, or whose parameters aren't constants of the right kind.
-    Input {
-        /// The node.
-        node: String,
-        /// Which input, from 0.
-        input: usize,
-        /// What must be there.
-        wanted: &'static str,
-    },
-    /// An attribute outside the contract.
-    Attribute {
-        /// The node.
-        node: String,
-        /// The attribute.
-        attribute: &'static str,
-        /// What is allowed.
-        allowed: &'static str,
-    },
-    /// Extents outside the contract.
-    Shape {
-        /// The node, input or output.
-        what: String,
-        /// Its extents.
-        found: Vec<usize>,
-        /// What they must be.
-        wanted: String,
-    },
-    /// A weight that is no number.
-    NotFinite {
-        /// The layer.
-        layer: String,
-    },
-    /// The chain ends too early.
-    Ends {
-        /// The last node.
-        after: String,
-    },
-}
-
-impl std::fmt::Display for ReadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unsupported { node, op } => {
-                write!(f, "node {node}: operator {op} is not supported; allowed: {SUPPORTED}")
-            }
-            Self::Order { node, op } => write!(
-                f,
-                "node {node}: {op} is out of place; the order is (Conv, BatchNormalization, Relu, MaxPool) once or more, \
-                 LSTM, ReduceMean or the last step, Gemm"
-            ),
-            Self::Input { node, input, wanted } => write!(f, "node {node}: input {input} must be {wanted}"),
-            Self::Attribute { node, attribute, allowed } => {
-                write!(f, "node {node}: attribute {attribute} is outside the contract; allowed: {allowed}")
-            }
-            Self::Shape { what, found, wanted } => {
-                write!(f, "{what}: shape {found:?}; the contract wants {wanted}")
-            }
-            Self::NotFinite { layer } => {
-                write!(f, "layer {layer}: a weight is NaN or infinite; export the network again")
-            }
-            Self::Ends { after } => write!(f, "the graph ends after {after}, before its logits"),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {}
 
 /// Reads a graph whose input `log_mel` is `[1, frames, bands]` and whose output is `logits`.
 ///
@@ -154,10 +70,6 @@ fn with_constants(graph: &Graph) -> Graph {
         }
     }
     graph
-}
-
-fn shape(what: &str, found: &[usize], wanted: String) -> ReadError {
-    ReadError::Shape { what: what.into(), found: found.into(), wanted }
 }
 
 /// How far the chain was read.
@@ -485,54 +397,5 @@ impl Reader<'_> {
     }
 }
 
-/// Channels, frames and bands of `[1, channels, frames, bands]` in its order.
-fn image(node: &Node, layout: &Layout, channels: usize) -> Result<[usize; 3], ReadError> {
-    match layout.shape[..] {
-        [1, found, frames, bands] if found == channels && layout.untouched() => Ok([channels, frames, bands]),
-        _ => Err(shape(&node.name, &layout.shape, format!("an input [1, {channels}, frames, bands]"))),
-    }
-}
-
-fn has(node: &Node, index: usize) -> bool {
-    node.inputs.get(index).is_some_and(|name| !name.is_empty())
-}
-
-fn input(node: &Node, input: usize, wanted: &'static str) -> ReadError {
-    ReadError::Input { node: node.name.clone(), input, wanted }
-}
-
-fn ints(
-    node: &Node,
-    name: &'static str,
-    wanted: &[i64],
-    default: bool,
-    allowed: &'static str,
-) -> Result<(), ReadError> {
-    match node.attributes.get(name) {
-        Some(Attribute::Ints(found)) if found == wanted => Ok(()),
-        None if default => Ok(()),
-        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed }),
-    }
-}
-
-fn int(
-    node: &Node,
-    name: &'static str,
-    wanted: i64,
-    default: i64,
-    allowed: &'static str,
-) -> Result<(), ReadError> {
-    match node.attributes.get(name) {
-        Some(Attribute::Int(found)) if *found == wanted => Ok(()),
-        None if default == wanted => Ok(()),
-        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed }),
-    }
-}
-
-fn text(node: &Node, name: &'static str, wanted: &'static str) -> Result<(), ReadError> {
-    match node.attributes.get(name) {
-        None => Ok(()),
-        Some(Attribute::Text(found)) if found == wanted => Ok(()),
-        _ => Err(ReadError::Attribute { node: node.name.clone(), attribute: name, allowed: wanted }),
-    }
-}
+#[cfg(test)]
+mod tests;

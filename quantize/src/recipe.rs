@@ -2,10 +2,10 @@
 //! corrected for what rounding does to the mean.
 
 use crate::calibrate::Statistics;
+use crate::correct::correct_biases;
 use crate::equalize::{self, Blend};
 use crate::network::Network;
-use crate::parallel::{Progress, Quiet, parallel};
-use crate::plane::Plane;
+use crate::parallel::{Progress, parallel};
 use crate::quantized::{Projection, QuantizedConv, QuantizedNetwork, head_of, to_i8};
 use crate::round::{Multiplier, quantize};
 use crate::scale::{Choice, Point, best_scale};
@@ -81,7 +81,7 @@ pub struct Outcome {
 }
 
 /// Largest magnitude of a bias: beyond it the sums of a convolution could leave i32.
-const BIAS_LIMIT: f32 = (1u32 << 30) as f32;
+pub(crate) const BIAS_LIMIT: f32 = (1u32 << 30) as f32;
 
 /// Quantizes a folded network with the equalization that has the least squared logit error over `windows`, biases
 /// corrected. `statistics` are the folded network's over the same windows.
@@ -248,58 +248,5 @@ fn integer_bias(conv: &QuantizedConv, bias: &[f32]) -> Result<Vec<i32>, Quantize
     bias.iter().enumerate().map(at_scale).collect()
 }
 
-/// Shifts every bias by how much rounding has moved the mean of its sums, layer by layer, each with the corrected
-/// layers before it (Nagel et al. 2019, section 4.2, measured instead of derived). Returns the logits per window.
-///
-/// `statistics` are the float network's over the same windows, before it was divided by `factors`.
-///
-/// # Errors
-/// The layer whose corrected bias is out of range.
-pub fn correct_biases(
-    quantized: &mut QuantizedNetwork,
-    statistics: &Statistics,
-    factors: &equalize::Factors,
-    windows: &[Vec<f32>],
-    progress: &dyn Progress,
-) -> Result<Vec<Vec<f32>>, QuantizeError> {
-    let mut inputs: Vec<Plane<i32>> = windows.iter().map(|window| quantized.plane(window)).collect();
-    for index in 0..quantized.convs.len() {
-        let conv = &mut quantized.convs[index];
-        let totals = parallel(&inputs, &Quiet, |input| totals(&conv.sums(input)));
-        let layer = &statistics.layers[index];
-        let scale = f64::from(conv.sum_scale());
-        for channel in 0..conv.outputs {
-            let total: i64 = totals.iter().map(|t| t[channel]).sum();
-            let found = total as f64 / layer.positions.max(1) as f64;
-            let wanted = layer.mean_sum(channel) / f64::from(factors[index][channel]) / scale;
-            let moved = f64::from(conv.bias[channel]) + (wanted - found).round_ties_even();
-            if moved.abs() > f64::from(BIAS_LIMIT) {
-                return Err(QuantizeError::Bias { layer: conv.name.clone(), channel });
-            }
-            conv.bias[channel] = moved as i32;
-        }
-        let refused = || QuantizeError::Requantization { layer: conv.name.clone() };
-        let multiplier = Multiplier::new(conv.requantization()).ok_or_else(refused)?;
-        inputs = parallel(&inputs, &Quiet, |input| conv.finish(&conv.sums(input), multiplier));
-    }
-    let projection = &quantized.projection;
-    let project = |x: &Plane<i32>| (0..x.frames).map(|step| projection.project(&x.step(step))).collect();
-    let mut gates: Vec<Vec<Vec<f32>>> = parallel(&inputs, &Quiet, project);
-    let steps = statistics.steps.max(1) as f64;
-    for row in 0..quantized.projection.bias.len() {
-        let found: f64 = gates.iter().flatten().map(|step| f64::from(step[row])).sum();
-        let shift = ((statistics.gates[row] - found) / steps) as f32;
-        quantized.projection.bias[row] += shift;
-        gates.iter_mut().flatten().for_each(|step| step[row] += shift);
-    }
-    Ok(parallel(&gates, progress, |gates| quantized.head(gates)))
-}
-
-/// Sum over all positions, per channel.
-fn totals(sums: &Plane<i32>) -> Vec<i64> {
-    let mut totals = vec![0; sums.channels];
-    for position in sums.data.chunks_exact(sums.channels) {
-        totals.iter_mut().zip(position).for_each(|(total, &sum)| *total += i64::from(sum));
-    }
-    totals
-}
+#[cfg(test)]
+mod tests;

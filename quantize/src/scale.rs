@@ -76,10 +76,12 @@ mod tests {
 
     #[test]
     fn one_outlier_among_many_is_clipped() {
-        let mut values: Vec<f32> = (0..5000).map(|i| (i as f32 * 0.618).fract() * 2.0 - 1.0).collect();
-        values.push(4.0);
-        let choice = best_scale(&points(&values));
-        assert!(choice.scale < 3.5 / 127.0 && choice.error < 0.8 * choice.range_error, "{choice:?}");
+        let mut points: Vec<Point> = (0..5000)
+            .map(|i| Point { value: (i as f32 * 0.618).fract() * 2.0 - 1.0, weight: 100.0 })
+            .collect();
+        points.push(Point { value: 4.0, weight: 1.0 });
+        let choice = best_scale(&points);
+        assert!(choice.scale < 2.0 / 127.0 && choice.error < 0.5 * choice.range_error, "{choice:?}");
     }
 
     #[test]

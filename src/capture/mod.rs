@@ -9,7 +9,7 @@
 //!
 //! A [`Microphone`] is anything that delivers frames: an ALSA device ([`AlsaMicrophone`]), a recording
 //! ([`FileMicrophone`]), raw samples from a pipe ([`PcmStream`]), or one of these inside a decorator ([`Paced`],
-//! [`FaultInjector`]). The conditioning and the trait are `no_std` and never allocate; [`Conditioner::feed`] can be
+//! [`Limited`], [`FaultInjector`]). The conditioning and the trait are `no_std` and never allocate; [`Conditioner::feed`] can be
 //! fed straight from a DMA buffer.
 //!
 //! Not here: queues, threads and log lines (the pipeline has them), and anything that looks at what the sound is.
@@ -19,6 +19,7 @@ mod conditioner;
 mod dc;
 pub mod demo; // self-made music
 mod fault_injector;
+mod limit;
 mod resample;
 mod sample_format;
 
@@ -41,6 +42,7 @@ pub use channel::{Channel, MAX_CHANNELS};
 pub use conditioner::Conditioner;
 pub use dc::DcBlocker;
 pub use fault_injector::{FaultInjector, Faults};
+pub use limit::Limited;
 pub use resample::{MAX_COEFFICIENTS, MAX_TAPS, RateError, Resampler, pass_edge_hz};
 pub use sample_format::SampleFormat;
 

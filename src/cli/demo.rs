@@ -18,17 +18,17 @@ pub(crate) fn source(piece: Piece, pace: Pace) -> Result<Source> {
     use std::io::{BufWriter, Write as _};
 
     use anyhow::Context as _;
-    use harmonynet::capture::{AlsaMicrophone, AlsaOptions};
+    use harmonynet::capture::{AlsaMicrophone, AlsaOptions, Channel, Limited, SampleFormat};
 
     const PCM: &str = "harmonynet_demo";
 
     let folder = tempfile::tempdir().context("a temporary folder for the music")?;
     let music = folder.path().join("music.s32");
     let mut file = BufWriter::new(fs::File::create(&music)?);
-    let mut samples = 0_u32;
+    let mut frames = 0;
     for sample in DemoPlayer::new(piece, RATE_HZ) {
         file.write_all(&sample.to_le_bytes()).context("writing the music to a temporary file")?;
-        samples += 1;
+        frames += 1;
     }
     file.flush().context("writing the music to a temporary file")?;
     let configuration = folder.path().join("asound.conf");
@@ -40,19 +40,21 @@ pub(crate) fn source(piece: Piece, pace: Pace) -> Result<Source> {
         ),
     )?;
     set_alsa_configuration(&configuration);
-    let options = AlsaOptions::default();
-    let open = move || -> Result<AnyMicrophone, _> {
-        let microphone = AlsaMicrophone::open(PCM, &options)?;
-        // The plugin delivers as fast as it is asked.
-        Ok(Box::new(Paced::new(microphone, pace, SystemClock::default())))
+    // The plugin takes whatever is asked for and reads the file accordingly, so exactly what is in it is asked for.
+    let options = AlsaOptions {
+        channel: Channel::Pick(0),
+        rate_hz: Some(RATE_HZ),
+        channels: Some(1),
+        format: Some(SampleFormat::S32Le),
+        mmap: true,
     };
-    Ok(Source {
-        name: format!("self-made music `{}` through ALSA's file plugin", piece.name()),
-        open: Box::new(open),
-        // After the file's end the plugin goes on with silence.
-        seconds: Some(f64::from(samples) / f64::from(RATE_HZ)),
-        _files: Some(folder),
-    })
+    let open = move || -> Result<AnyMicrophone, _> {
+        // It delivers as fast as it is asked, and goes on after the file's end.
+        let music = Limited::new(AlsaMicrophone::open(PCM, &options)?, frames);
+        Ok(Box::new(Paced::new(music, pace, SystemClock::default())))
+    };
+    let name = format!("self-made music `{}` through ALSA's file plugin", piece.name());
+    Ok(Source { name, open: Box::new(open), _files: Some(folder) })
 }
 
 /// Makes alsa-lib read `path` instead of the system's configuration.
@@ -72,10 +74,5 @@ fn set_alsa_configuration(path: &std::path::Path) {
 pub(crate) fn source(piece: Piece, pace: Pace) -> Result<Source> {
     let player: AnyMicrophone =
         Box::new(Paced::new(DemoPlayer::new(piece, RATE_HZ), pace, SystemClock::default()));
-    Ok(Source {
-        name: format!("self-made music `{}`", piece.name()),
-        open: once(player),
-        seconds: None,
-        _files: None,
-    })
+    Ok(Source { name: format!("self-made music `{}`", piece.name()), open: once(player), _files: None })
 }

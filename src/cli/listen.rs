@@ -25,7 +25,7 @@ Examples:
   harmonynet listen --device 1                      the second sound card, as it is (hw:1)
   harmonynet listen --device usb:serial=A1B2        that USB microphone, whatever port and number it has
   harmonynet listen --device dsnoop:CARD=Device     a microphone shared with other programs
-  harmonynet listen --demo=classical                self-made music, through ALSA
+  harmonynet listen --demo=disco                    self-made music, through ALSA
   harmonynet listen song.flac                       a recording, at its own pace
   arecord -f S16_LE -r 48000 | harmonynet listen -  raw samples from another program
   harmonynet listen --json --seconds 60             a minute of verdicts for a program
@@ -100,8 +100,7 @@ pub(crate) fn run(args: &ListenArgs) -> Result<()> {
     let heard_signal = Arc::clone(&stop);
     ctrlc::set_handler(move || heard_signal.store(true, Ordering::Relaxed)).context("handling Ctrl-C")?;
 
-    let seconds = [args.seconds, source.seconds].into_iter().flatten().reduce(f64::min);
-    let mut stage = Stage::new(args, &source.name, seconds)?;
+    let mut stage = Stage::new(args, &source.name)?;
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let summary = listen(supervisor, recognizer, &labels, &stop, |news| stage.take(news));
@@ -128,7 +127,7 @@ enum End {
 }
 
 impl Stage {
-    fn new(args: &ListenArgs, source: &str, seconds: Option<f64>) -> Result<Self> {
+    fn new(args: &ListenArgs, source: &str) -> Result<Self> {
         let automatic = if stdout().is_terminal() { DisplayArg::Terminal } else { DisplayArg::Lines };
         let kind = if args.json { DisplayArg::Json } else { args.display.unwrap_or(automatic) };
         let display: Option<Box<dyn Display>> = match kind {
@@ -142,7 +141,7 @@ impl Stage {
         Ok(Self {
             display,
             source: source.to_string(),
-            until: seconds.map_or(u64::MAX, |seconds| (seconds * f64::from(SAMPLE_RATE_HZ)) as u64),
+            until: args.seconds.map_or(u64::MAX, |seconds| (seconds * f64::from(SAMPLE_RATE_HZ)) as u64),
             scene: Scene::default(),
             keeps_notes: kind == DisplayArg::Terminal,
             notes: VecDeque::new(),

@@ -23,7 +23,7 @@ pub(crate) struct SourceArgs {
     device: String,
 
     /// Play self-made music through ALSA instead of a microphone
-    #[arg(long, value_name = "PIECE", num_args = 0..=1, default_missing_value = "disco", require_equals = true)]
+    #[arg(long, value_name = "PIECE", num_args = 0..=1, default_missing_value = "classical", require_equals = true)]
     demo: Option<DemoPiece>,
 
     /// Listen to the microphone if there is one, else to self-made music
@@ -87,8 +87,6 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Opens it.
     pub(crate) open: Box<dyn FnMut() -> Result<AnyMicrophone, CaptureError> + Send>,
-    /// Seconds after which there is nothing more to hear, where the source itself doesn't say so.
-    pub(crate) seconds: Option<f64>,
     /// Files that the source reads, deleted with it.
     pub(crate) _files: Option<tempfile::TempDir>,
 }
@@ -107,7 +105,7 @@ impl SourceArgs {
                 eprintln!(
                     "no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)"
                 );
-                play(DemoPiece::Disco, pace)
+                play(DemoPiece::Classical, pace)
             }
             (None, None) => microphone(&self.device, self.channel),
         }
@@ -117,12 +115,7 @@ impl SourceArgs {
         let stdin = std::io::BufReader::new(std::io::stdin());
         let microphone = PcmStream::new(stdin, self.format, self.rate, self.channels)
             .context("raw samples on standard input (--rate, --channels)")?;
-        Ok(Source {
-            name: "standard input".into(),
-            open: once(Box::new(microphone)),
-            seconds: None,
-            _files: None,
-        })
+        Ok(Source { name: "standard input".into(), open: once(Box::new(microphone)), _files: None })
     }
 }
 
@@ -154,7 +147,7 @@ fn microphone(device: &str, channel: Channel) -> Result<Source> {
     let name = device.to_string();
     let options = AlsaOptions { channel, ..AlsaOptions::default() };
     let open = move || -> Result<AnyMicrophone, _> { Ok(Box::new(AlsaMicrophone::open(&name, &options)?)) };
-    Ok(Source { name: format!("microphone `{device}`"), open: Box::new(open), seconds: None, _files: None })
+    Ok(Source { name: format!("microphone `{device}`"), open: Box::new(open), _files: None })
 }
 
 #[cfg(not(feature = "alsa"))]
@@ -170,7 +163,7 @@ fn recording(file: &Path, pace: Pace) -> Result<Source> {
     Ok(Source {
         name: file.display().to_string(),
         open: once(Box::new(Paced::new(microphone, pace, SystemClock::default()))),
-        seconds: None,
+
         _files: None,
     })
 }

@@ -234,7 +234,7 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
                     self.blocks = 0;
                 } else if self.blocks >= BLOCKS_PER_SCENE {
                     self.blocks = 0;
-                    herald.tell(News::Level(recognizer.decider().scene(labels)), false);
+                    herald.tell(News::Level(recognizer.decider().scene(labels)), *patient);
                 }
             }
             Sound::Fault(at, fault) => {

@@ -241,3 +241,62 @@ pub fn calibration_windows(tracks: &[Track], count: usize) -> Result<Vec<Vec<f32
     }
     if chosen.is_empty() { Err(FeatureError::Empty { part: "calibration".into() }) } else { Ok(chosen) }
 }
+
+/// Writes frames as `harmonynet features` does.
+#[cfg(test)]
+pub(crate) fn write_frames(path: &Path, frames: &[i16]) {
+    use npyz::WriterBuilder;
+    let file = std::fs::File::create(path).unwrap();
+    let shape = [(frames.len() / MEL_BANDS) as u64, MEL_BANDS as u64];
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd().unwrap();
+    writer.extend(frames.iter().copied()).unwrap();
+    writer.finish().unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_fields_hold_commas_and_quotes() {
+        assert_eq!(
+            fields(r#"a.1,blues,"One Bourbon, One ""Scotch""",,train"#),
+            ["a.1", "blues", r#"One Bourbon, One "Scotch""#, "", "train"]
+        );
+    }
+
+    #[test]
+    fn windows_start_every_two_seconds_and_are_whole() {
+        let frames: Vec<i16> =
+            (0..WINDOW_FRAMES + 2 * WINDOW_HOP - 1).flat_map(|t| [t as i16; MEL_BANDS]).collect();
+        let starts: Vec<i16> = windows(&frames).map(|window| window[0]).collect();
+        assert_eq!(starts, [0, WINDOW_HOP as i16]);
+        assert!(windows(&frames).all(|window| window.len() == WINDOW_VALUES));
+        assert_eq!(windows(&frames[..WINDOW_VALUES - 1]).count(), 0);
+    }
+
+    #[test]
+    fn calibration_takes_every_label_and_many_tracks() {
+        let dir = tempfile::tempdir().unwrap();
+        let track = |label: usize, number: usize| {
+            let path = dir.path().join(format!("{label}-{number}.npy"));
+            write_frames(&path, &vec![(label * 40 + number) as i16 * 256; WINDOW_VALUES]);
+            Track { name: String::new(), label, path }
+        };
+        // Label 0 has many tracks, label 1 none, label 2 one.
+        let tracks: Vec<Track> = (0..6).map(|n| track(0, n)).chain([track(2, 0)]).collect();
+        let windows = calibration_windows(&tracks, 9).unwrap();
+        let values: Vec<f32> = windows.iter().map(|window| window[0]).collect();
+        assert_eq!(values, [0.0, 2.0, 4.0, 80.0, 80.0, 80.0]);
+    }
+
+    #[test]
+    fn a_file_of_another_shape_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.npy");
+        write_frames(&path, &[1; MEL_BANDS]);
+        assert_eq!(frames(&path).unwrap(), [1; MEL_BANDS]);
+        std::fs::write(&path, b"no numbers").unwrap();
+        assert!(matches!(frames(&path), Err(FeatureError::Malformed { .. })));
+    }
+}

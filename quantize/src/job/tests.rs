@@ -1,7 +1,5 @@
 use std::path::Path;
 
-use npyz::WriterBuilder;
-
 use super::*;
 use crate::network::ReadOut;
 use crate::parallel::Quiet;
@@ -38,15 +36,7 @@ fn prepared(dir: &Path) -> Job {
         };
         let values: Vec<i16> = (0..frames * MEL_BANDS).map(value).collect();
         std::fs::create_dir_all(dir.join(format!("label{label}"))).unwrap();
-        let file = std::fs::File::create(dir.join(format!("label{label}/{name}.npy"))).unwrap();
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&[frames as u64, MEL_BANDS as u64])
-            .writer(file)
-            .begin_nd()
-            .unwrap();
-        writer.extend(values).unwrap();
-        writer.finish().unwrap();
+        features::write_frames(&dir.join(format!("label{label}/{name}.npy")), &values);
     }
     std::fs::write(dir.join("split.csv"), split).unwrap();
     Job {

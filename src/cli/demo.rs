@@ -9,7 +9,7 @@ use super::source::once;
 use super::source::{AnyMicrophone, Source};
 
 /// Rate at which the music is played: what I2S and USB microphones deliver, so that the resampler has its part.
-const RATE_HZ: u32 = 48_000;
+pub(crate) const RATE_HZ: u32 = 48_000;
 
 /// A source that plays `piece` once.
 #[cfg(feature = "alsa")]

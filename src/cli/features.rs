@@ -7,18 +7,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use harmonynet::capture::{Channel, FileMicrophone};
+use harmonynet::capture::demo::{DemoPlayer, Piece};
+use harmonynet::capture::{Channel, FileMicrophone, Microphone};
 use harmonynet::frontend::{Frontend, FrontendState};
 use harmonynet::pipeline::recording::read_to_end;
 use harmonynet::spec::{FrontendSpec, MEL_BANDS};
 use npyz::WriterBuilder as _;
 
+use super::demo::RATE_HZ as DEMO_RATE_HZ;
 use super::files;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   harmonynet features --out features gtzan/             every recording below a folder
   harmonynet features --out features a/x.mp3 b/y.flac   features/a/x.npy and features/b/y.npy
+  harmonynet features --out features --demo             self-made music, for a package's golden window
 
 Each file holds an array of int16, one row of 128 values per frame: log2 of the mel bands' power relative
 to the tracked level, in steps of 1/256. frontend.json beside them says how they were made. Files that are
@@ -40,8 +43,12 @@ pub(crate) struct FeaturesArgs {
     jobs: Option<usize>,
 
     /// Recordings (WAV, FLAC, MP3, Ogg), or folders of them
-    #[arg(required = true, value_name = "FILES")]
+    #[arg(required_unless_present = "demo", value_name = "FILES")]
     files: Vec<PathBuf>,
+
+    /// The pieces of self-made music, for golden windows: OUT/demo/<piece>.npy
+    #[arg(long)]
+    demo: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,26 +61,41 @@ enum LevelArg {
 
 pub(crate) fn run(args: &FeaturesArgs) -> Result<()> {
     let spec = if args.level == LevelArg::Tracked { FrontendSpec::SHIPPED } else { FrontendSpec::ABSOLUTE };
-    let recordings = files::recordings(&args.files)?;
     write_specification(&args.out, &spec)?;
-    let work: Vec<(PathBuf, PathBuf)> = recordings
+    let mut work: Vec<(PathBuf, Sound)> = files::recordings(&args.files)?
         .into_iter()
-        .map(|recording| Ok((args.out.join(target(&recording)?), recording)))
+        .map(|recording| Ok((args.out.join(target(&recording)?), Sound::Recording(recording))))
         .collect::<Result<_>>()?;
+    if args.demo {
+        let piece = |piece: Piece| (args.out.join(format!("demo/{}.npy", piece.name())), Sound::Demo(piece));
+        work.extend(Piece::ALL.map(piece));
+    }
     let frontend = Frontend::new(spec)?;
     let skipped = AtomicUsize::new(0);
-    let failed = files::in_parallel(&work, args.jobs, |(target, recording)| {
+    let failed = files::in_parallel(&work, args.jobs, |(target, sound)| {
         if target.exists() {
             skipped.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        write_features(&frontend, recording, target)
+        match sound {
+            Sound::Recording(path) => write_features(&frontend, &mut FileMicrophone::open(path)?, target)
+                .with_context(|| path.display().to_string()),
+            Sound::Demo(piece) => {
+                write_features(&frontend, &mut DemoPlayer::new(*piece, DEMO_RATE_HZ), target)
+            }
+        }
     });
     let skipped = skipped.into_inner();
     let written = work.len() - skipped - failed;
     println!("{written} written, {skipped} there already, {failed} failed: {}", args.out.display());
     ensure!(failed == 0, "{failed} of {} recordings could not be read", work.len());
     Ok(())
+}
+
+/// What features are made of.
+enum Sound {
+    Recording(PathBuf),
+    Demo(Piece),
 }
 
 /// `<parent folder>/<stem>.npy`: the parent folder is the label of a folder-per-genre collection.
@@ -106,19 +128,17 @@ fn write_specification(out: &Path, spec: &FrontendSpec) -> Result<()> {
     }
 }
 
-/// Writes the frames of `recording` to `target`, whole or not at all.
-fn write_features(frontend: &Frontend, recording: &Path, target: &Path) -> Result<()> {
-    let mut microphone = FileMicrophone::open(recording)?;
+/// Writes the frames of `microphone` to `target`, whole or not at all.
+fn write_features(frontend: &Frontend, microphone: &mut dyn Microphone, target: &Path) -> Result<()> {
     let mut values: Vec<i16> = Vec::new();
     let mut state = FrontendState::default();
     let mut lost = 0;
-    read_to_end(&mut microphone, Channel::Mix, |block| {
+    read_to_end(microphone, Channel::Mix, |block| {
         lost += block.lost;
         frontend.push(&mut state, block, |frame| values.extend_from_slice(&frame.bands));
-    })
-    .with_context(|| recording.display().to_string())?;
+    })?;
     // A row per frame of unbroken sound: a hole would join what does not belong together.
-    ensure!(lost == 0, "{}: {lost} samples could not be decoded", recording.display());
+    ensure!(lost == 0, "{lost} samples could not be decoded");
     let folder = target.parent().unwrap_or(Path::new(""));
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;

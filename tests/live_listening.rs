@@ -1,5 +1,6 @@
 //! Live listening end to end with a simulated engine: threads, queues, faults and their recovery, on a clock that the test
 //! owns, so that back-off costs no time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
 use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;

@@ -1,4 +1,5 @@
 //! The program as its users meet it: started, fed, and judged by what it prints and how it ends.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

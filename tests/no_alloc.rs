@@ -1,5 +1,6 @@
 //! In its steady state the signal path allocates nothing: from a captured period to log-mel frames, and from scores to
 //! a display's pixels. What tract allocates inside its run is the named exception, counted and printed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 #![expect(unsafe_code, reason = "an allocator that counts has to be an allocator")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

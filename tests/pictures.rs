@@ -1,4 +1,5 @@
 //! The pictures in the README are what the display draws. `BLESS=1 cargo test --test pictures` draws them anew.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
 use std::path::Path;
 

@@ -14,6 +14,10 @@ const SLOTS: usize = 257;
 
 /// What travels from the capture thread to the signal thread.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the slots are for blocks, and a box would be allocated per block"
+)]
 pub enum Sound {
     /// Sound.
     Block {

@@ -38,10 +38,10 @@ pub(super) fn tracks(
     let recordings = files::recordings(&[audio.to_path_buf()])?;
     let mut by_name: BTreeMap<&str, &PathBuf> = BTreeMap::new();
     for path in &recordings {
-        if let Some(name) = stem(path) {
-            if let Some(other) = by_name.insert(name, path) {
-                bail!("{} and {} are one track in the table", other.display(), path.display());
-            }
+        if let Some(name) = stem(path)
+            && let Some(other) = by_name.insert(name, path)
+        {
+            bail!("{} and {} are one track in the table", other.display(), path.display());
         }
     }
     let mut tracks = Vec::new();

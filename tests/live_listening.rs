@@ -153,6 +153,28 @@ fn a_failing_engine_is_a_fault_that_is_shown() {
 }
 
 #[test]
+fn an_engine_that_panics_ends_everything_instead_of_listening_half_dead() {
+    struct Panics;
+    impl Classifier for Panics {
+        fn push(&mut self, _: &LogMel) {
+            panic!("on purpose");
+        }
+        fn reset(&mut self) {}
+        fn scores(&mut self) -> Result<Scores, ClassifyError> {
+            Err(ClassifyError::NotReady)
+        }
+    }
+    let decider = Decider::new(Policy::DEFAULT, 2).unwrap();
+    let recognizer = Recognizer::new(Frontend::new(FrontendSpec::SHIPPED).unwrap(), Panics, decider);
+    let open = || Ok(Paced::new(player(), Pace::RealTime, ManualClock::default()));
+    let supervisor = Supervisor::new(open, Channel::Mix, ManualClock::default());
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        listen(supervisor, recognizer, &labels(), &AtomicBool::new(false), |_| ControlFlow::Continue(()))
+    }));
+    assert!(ended.is_err());
+}
+
+#[test]
 fn a_display_that_breaks_ends_everything() {
     let open = || Ok(Paced::new(player(), Pace::Fast, ManualClock::default()));
     let supervisor = Supervisor::new(open, Channel::Mix, ManualClock::default());

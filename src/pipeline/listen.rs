@@ -11,7 +11,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver as NewsReceiver, RecvTimeoutError, Sender as NewsSender, bounded};
+use crossbeam_channel::{
+    Receiver as NewsReceiver, RecvTimeoutError, Sender as NewsSender, TrySendError, bounded,
+};
 
 use super::Recognizer;
 use super::queue::{Sender, Sound, SoundQueue};
@@ -73,6 +75,9 @@ pub struct Summary {
 /// Listens until the recording ends, `stop` is set or `show` breaks; then every thread has ended.
 ///
 /// `show` is called on this thread with every piece of [`News`].
+///
+/// # Panics
+/// Where a thread panicked, so that nothing goes on half dead.
 pub fn listen<F, M, C, K>(
     supervisor: Supervisor<F, M, C>,
     recognizer: Recognizer<K>,
@@ -136,8 +141,12 @@ struct Herald {
 impl Herald {
     /// Tells if there is room, or waits for it where the source is `patient`.
     fn tell(&mut self, news: News, patient: bool) {
-        let told = if patient { self.news.send(news).is_ok() } else { self.news.try_send(news).is_ok() };
-        self.missed += u64::from(!told);
+        // A display that is gone misses nothing: listening is about to end.
+        if patient {
+            let _ = self.news.send(news);
+        } else if let Err(TrySendError::Full(_)) = self.news.try_send(news) {
+            self.missed += 1;
+        }
     }
 }
 
@@ -166,7 +175,7 @@ where
     let mut at: SampleIndex = 0;
     let mut broken = false;
     let mut patient = false;
-    while !stop.load(Ordering::Relaxed) {
+    while !stop.load(Ordering::Relaxed) && sender.is_heard() {
         match supervisor.next() {
             Capture::Block(block) => {
                 if std::mem::take(&mut broken) {

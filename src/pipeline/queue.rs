@@ -96,10 +96,16 @@ impl Sender<'_> {
 
     /// Waits until the queue has room, or until nobody listens.
     fn wait_for_room(&self) {
-        while !self.producer.ready() && !self.deaf.load(Ordering::Acquire) {
+        while !self.producer.ready() && self.is_heard() {
             self.signal.unpark();
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Whether the receiver is still there.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        !self.deaf.load(Ordering::Acquire)
     }
 
     /// Samples that found the queue full.

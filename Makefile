@@ -22,12 +22,12 @@ run: ## build and listen: to the default microphone, or to self-made music where
 test: ## every test: features one by one, the core without an operating system, the whole workspace, the documentation
 	@.ci/setup test
 	.ci/features check
-	if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(BARE_METAL)" ]; then \
-	  cargo build --locked --no-default-features --target $(BARE_METAL); \
+	@if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(BARE_METAL)" ]; then \
+	  set -x; cargo build --locked --no-default-features --target $(BARE_METAL); \
 	else \
 	  echo "skipped: the build for $(BARE_METAL) (no such Rust target here; .ci/setup says how to get it)"; \
 	fi
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
 
 test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)
 	@.ci/setup test-train

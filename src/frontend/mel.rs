@@ -67,9 +67,14 @@ impl MelBank {
         bank
     }
 
+    /// The bins that have weight in any band.
+    pub(super) fn bins(&self) -> core::ops::Range<usize> {
+        self.first..self.first + self.bins.len()
+    }
+
     /// Adds up each band: 2¹⁵ · Σ weight · power.
     ///
-    /// Shape: `power` has one value per bin, 0..512. Every sum stays below 2¹⁵ · Σ power, which
+    /// Shape: `power` has one value per bin, 0..512; only [`bins`](Self::bins) count. Every sum stays below 2¹⁵ · Σ power, which
     /// [`spectrum::power`](super::spectrum) keeps below 2⁶³·⁶.
     pub(super) fn apply(&self, power: &[u64; BINS]) -> [u64; MEL_BANDS] {
         // One slot more on either side takes what belongs to no band.

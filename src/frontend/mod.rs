@@ -125,7 +125,7 @@ impl Frontend {
 
     /// The frame of the full window in `state`.
     fn frame(&self, state: &mut FrontendState) -> LogMel {
-        self.spectrum.power(&state.samples, &mut state.scratch, &mut state.power);
+        self.spectrum.power(&state.samples, &mut state.scratch, &mut state.power, self.bank.bins());
         let sums = self.bank.apply(&state.power);
         // Bands share bins without counting any twice, so that their total cannot overflow either.
         let level = relative_log2(sums.iter().sum());

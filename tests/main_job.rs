@@ -123,6 +123,21 @@ fn raw_samples_come_in_by_a_pipe() {
 }
 
 #[test]
+fn a_microphone_in_the_environment_is_a_habit_and_not_an_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let music = folder.path().join("a.wav");
+    write_wav(&music, 22_050, render(Piece::Disco, 22_050).take(22_050));
+    let music = music.to_str().unwrap();
+    let heard = harmonynet(&["listen", music, "--pace", "fast", "--display", "none"])
+        .env("HARMONYNET_DEVICE", "hw:CARD=NoSuchCard")
+        .output()
+        .unwrap();
+    assert!(heard.status.success() && stderr(&heard).contains("heard 1.0 s"), "{}", stderr(&heard));
+    let both = run(&["listen", music, "--device", "hw:CARD=NoSuchCard"]);
+    assert_eq!(both.status.code(), Some(2), "{}", stderr(&both));
+}
+
+#[test]
 fn a_missing_microphone_is_told_and_waited_for_until_ctrl_c() {
     let mut child = harmonynet(&["listen", "--device", "hw:CARD=NoSuchCard", "--display", "lines"])
         .stdout(Stdio::piped())

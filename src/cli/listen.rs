@@ -246,11 +246,11 @@ fn describe(summary: &Summary, labels: &Labels) -> String {
     if undecided > 0 {
         verdicts.push(format!("none {undecided}"));
     }
+    let verdicts = if verdicts.is_empty() { String::new() } else { format!(" ({})", verdicts.join(", ")) };
     let mut text = format!(
-        "heard {:.1} s; {} verdicts ({}); signal thread busy {:.1} % of the time",
+        "heard {:.1} s; {} verdicts{verdicts}; signal thread busy {:.1} % of the time",
         seconds(summary.heard),
         summary.verdicts,
-        verdicts.join(", "),
         100.0 * summary.busy.as_secs_f64() / summary.elapsed.as_secs_f64().max(1e-9),
     );
     let microphone = &summary.microphone;

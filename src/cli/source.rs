@@ -19,8 +19,9 @@ pub(crate) struct SourceArgs {
     file: Option<PathBuf>,
 
     /// Microphone: index, card id, ALSA PCM string, usb:PORT or usb:serial=NUMBER (see `harmonynet devices`)
-    #[arg(long, short = 'D', value_name = "NAME", env = "HARMONYNET_DEVICE", default_value = "default")]
-    device: String,
+    /// [default: the environment's HARMONYNET_DEVICE, else `default`]
+    #[arg(long, short = 'D', value_name = "NAME", conflicts_with = "demo")]
+    device: Option<String>,
 
     /// Play self-made music through ALSA instead of a microphone
     #[arg(long, value_name = "PIECE", num_args = 0..=1, default_missing_value = "classical", require_equals = true)]
@@ -107,7 +108,12 @@ impl SourceArgs {
                 );
                 play(DemoPiece::Classical, pace)
             }
-            (None, None) => microphone(&self.device, self.channel),
+            (None, None) => {
+                // Read here rather than by the parser, which would see a conflict with FILE in a mere habit.
+                let habit = || std::env::var("HARMONYNET_DEVICE").ok().filter(|name| !name.is_empty());
+                let device = self.device.clone().or_else(habit);
+                microphone(device.as_deref().unwrap_or("default"), self.channel)
+            }
         }
     }
 

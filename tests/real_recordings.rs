@@ -1,0 +1,43 @@
+//! What has to hold on music that people made. The recordings aren't part of the project: the test runs where they lie beside
+//! it (`../shared/data`, GTZAN) and says so where it is skipped.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn quantization_and_distance_hardly_change_what_is_heard() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let (audio, split) = (data.join("gtzan-lossless"), data.join("gtzan.csv"));
+    if !audio.is_dir() || !split.is_file() {
+        eprintln!("skipped: there are no recordings in {}", data.display());
+        return;
+    }
+    // Validation tracks only: nothing is ever chosen or checked by the test part.
+    let output = Command::new(env!("CARGO_BIN_EXE_harmonynet"))
+        .args([
+            "evaluate",
+            "--part",
+            "valid",
+            "--compare",
+            "float",
+            "--compare",
+            "int8-20dB",
+            "--json",
+            "--audio",
+        ])
+        .arg(&audio)
+        .arg("--split")
+        .arg(&split)
+        .env_remove("HARMONYNET_MODEL")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figure = |variant: usize, name: &str| figures["variants"][variant][name].as_f64().unwrap();
+    assert!(figure(0, "excerpts") > 500.0, "{figures}");
+    // Ten genres: a tenth would be chance.
+    assert!(figure(0, "track_accuracy") > 0.45, "{figures}");
+    assert!(figure(1, "excerpt_agreement") >= 0.985, "float and int8: {figures}");
+    assert!(figure(2, "excerpt_agreement") >= 0.99, "20 dB quieter: {figures}");
+}

@@ -8,10 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
-use harmonynet::spec::{FRAMES_PER_STEP, FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
-
-/// Frames between two windows of a track: 2 s, rounded to whole LSTM steps.
-pub const WINDOW_HOP: usize = 11 * FRAMES_PER_STEP;
+pub use harmonynet::pipeline::recording::RECORDING_PERIOD_FRAMES as WINDOW_HOP;
+use harmonynet::spec::{FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
 
 /// Values of one window.
 pub const WINDOW_VALUES: usize = WINDOW_FRAMES * MEL_BANDS;
@@ -144,8 +142,9 @@ pub fn tracks(
     labels: &[String],
 ) -> Result<Vec<Track>, FeatureError> {
     let text = read(split)?;
-    let mut records = String::from_utf8_lossy(&text).lines().map(fields).collect::<Vec<_>>().into_iter();
-    let header = records.next().unwrap_or_default();
+    let malformed = |e: csv::Error| FeatureError::Malformed { path: split.into(), reason: e.to_string() };
+    let mut table = csv::Reader::from_reader(&text[..]);
+    let header: Vec<String> = table.byte_headers().map_err(malformed)?.iter().map(lossy).collect();
     let index = |wanted: &str| {
         header.iter().position(|name| name == wanted).ok_or_else(|| FeatureError::Column {
             path: split.into(),
@@ -154,42 +153,26 @@ pub fn tracks(
         })
     };
     let (track, genre, part_of) = (index("track")?, index("genre")?, index(column)?);
-    let chosen = records.filter(|record| record.get(part_of).is_some_and(|p| p == part));
-    let found: Vec<Track> = chosen
-        .map(|record| track_of(dir, &record[track], &record[genre], labels))
-        .collect::<Result<_, _>>()?;
+    let mut found = vec![];
+    for record in table.byte_records() {
+        // Every record has as many fields as the header, else reading it is an error.
+        let record = record.map_err(malformed)?;
+        if &record[part_of] == part.as_bytes() {
+            found.push(track_of(dir, &lossy(&record[track]), &lossy(&record[genre]), labels)?);
+        }
+    }
     if found.is_empty() { Err(FeatureError::Empty { part: part.into() }) } else { Ok(found) }
+}
+
+/// A field's text: an artist's name in another encoding is no reason to refuse a table.
+fn lossy(field: &[u8]) -> String {
+    String::from_utf8_lossy(field).into_owned()
 }
 
 fn track_of(dir: &Path, name: &str, genre: &str, labels: &[String]) -> Result<Track, FeatureError> {
     let unknown = || FeatureError::Label { track: name.into(), label: genre.into() };
     let label = labels.iter().position(|label| label == genre).ok_or_else(unknown)?;
     Ok(Track { name: name.into(), label, path: dir.join(genre).join(format!("{name}.npy")) })
-}
-
-/// The fields of a CSV line; a quoted field may hold commas, and doubled quotes stand for one.
-fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    let mut characters = line.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '"' if quoted && characters.peek() == Some(&'"') => {
-                characters.next();
-                if let Some(field) = fields.last_mut() {
-                    field.push('"');
-                }
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            _ => {
-                if let Some(field) = fields.last_mut() {
-                    field.push(c);
-                }
-            }
-        }
-    }
-    fields
 }
 
 /// A file's frames, `[frames][128]`, Q8.8 octaves.
@@ -258,11 +241,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_fields_hold_commas_and_quotes() {
-        assert_eq!(
-            fields(r#"a.1,blues,"One Bourbon, One ""Scotch""",,train"#),
-            ["a.1", "blues", r#"One Bourbon, One "Scotch""#, "", "train"]
-        );
+    fn tables_may_quote_commas_and_hold_other_encodings_but_no_short_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = dir.path().join("split.csv");
+        let labels = ["blues".to_string(), "jazz".to_string()];
+        let names = |part: &str| {
+            tracks(dir.path(), &table, "part", part, &labels)
+                .map(|found| found.into_iter().map(|track| (track.name, track.label)).collect::<Vec<_>>())
+        };
+        let mut text = b"track,genre,title,artist,part\n".to_vec();
+        text.extend(b"a.1,blues,\"One Bourbon, One \"\"Scotch\"\"\",,train\n");
+        text.extend(b"a.2,jazz,Caf\xe9,x,train\na.3,jazz,\"two\nlines\",x,valid\n");
+        std::fs::write(&table, &text).unwrap();
+        assert_eq!(names("train"), Ok(vec![("a.1".into(), 0), ("a.2".into(), 1)]));
+        assert_eq!(names("valid"), Ok(vec![("a.3".into(), 1)]));
+        assert_eq!(names("test"), Err(FeatureError::Empty { part: "test".into() }));
+        text.extend(b"a.4\n");
+        std::fs::write(&table, &text).unwrap();
+        assert!(matches!(names("train"), Err(FeatureError::Malformed { .. })));
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub const WINDOW_FRAMES: usize = FRAMES_PER_STEP * WINDOW_STEPS + RECEPTIVE_MARG
 /// Frames between two verdicts while streaming, 0.56 s.
 pub const VERDICT_FRAMES: usize = 3 * FRAMES_PER_STEP;
 
+/// Whether a window ends after `frames` frames of a stream, where windows begin every `period` frames (not 0).
+#[must_use]
+pub const fn window_ends(frames: usize, period: usize) -> bool {
+    frames >= WINDOW_FRAMES && (frames - WINDOW_FRAMES).is_multiple_of(period)
+}
+
 /// How frames are made independent of the microphone's gain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(

@@ -4,7 +4,7 @@ use crate::classify::{Classifier, ClassifyError};
 use crate::decide::Decider;
 use crate::flow::{Block, Fault, LogMel, SampleIndex, Scores, State, Verdict};
 use crate::frontend::{Frontend, FrontendState};
-use crate::spec::{FRAMES_PER_STEP, VERDICT_FRAMES, WINDOW_FRAMES};
+use crate::spec::{FRAMES_PER_STEP, VERDICT_FRAMES, window_ends};
 
 /// Front-end, classifier and decision of one stream. Allocates nothing itself; what the engine does is the engine's
 /// business.
@@ -84,7 +84,7 @@ impl<C: Classifier> Ear<C> {
         self.frames += 1;
         let verdict = self.decider.level(frame.end, frame.level);
         self.tell(verdict, sink);
-        if self.frames < WINDOW_FRAMES || !(self.frames - WINDOW_FRAMES).is_multiple_of(self.period) {
+        if !window_ends(self.frames, self.period) {
             return;
         }
         // Silence has no genre: nothing is computed for it.

@@ -5,7 +5,7 @@ use crate::classify::{Classifier, ClassifyError};
 use crate::decide::{Overall, Policy};
 use crate::flow::{Block, Fault, Level, LogMel, Scores, State};
 use crate::frontend::{Frontend, FrontendState};
-use crate::spec::{FRAMES_PER_STEP, SAMPLE_RATE_HZ, WINDOW_FRAMES};
+use crate::spec::{FRAMES_PER_STEP, SAMPLE_RATE_HZ, WINDOW_FRAMES, window_ends};
 
 /// Frames between the windows of a recording: the multiple of eight nearest to 2 s, half of the paper's 4 s excerpts.
 pub const RECORDING_PERIOD_FRAMES: usize = 11 * FRAMES_PER_STEP;
@@ -128,9 +128,7 @@ impl<'a> Listener<'a> {
         self.classifier.push(frame);
         self.frames += 1;
         self.since_sound = if frame.level >= self.quiet { 0 } else { self.since_sound.saturating_add(1) };
-        if self.frames < WINDOW_FRAMES
-            || !(self.frames - WINDOW_FRAMES).is_multiple_of(RECORDING_PERIOD_FRAMES)
-        {
+        if !window_ends(self.frames, RECORDING_PERIOD_FRAMES) {
             return;
         }
         if self.since_sound >= WINDOW_FRAMES {

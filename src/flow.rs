@@ -154,6 +154,17 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 7] = [
+        Self::MicrophoneMissing,
+        Self::MicrophoneLost,
+        Self::MicrophoneStalled,
+        Self::MicrophoneBusy,
+        Self::MicrophoneDenied,
+        Self::MicrophoneFormat,
+        Self::Classifier,
+    ];
+
     /// A word or two for a small display.
     #[must_use]
     pub fn short(self) -> &'static str {

@@ -9,14 +9,6 @@ use crate::spec::{MAX_LABELS, SAMPLE_RATE_HZ};
 const SECOND: u64 = SAMPLE_RATE_HZ as u64;
 const GENRES: [&str; 10] =
     ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"];
-const FAULTS: [Fault; 6] = [
-    Fault::MicrophoneMissing,
-    Fault::MicrophoneLost,
-    Fault::MicrophoneStalled,
-    Fault::MicrophoneBusy,
-    Fault::MicrophoneFormat,
-    Fault::Classifier,
-];
 
 pub(super) fn genre(text: &str, confidence: f32, dbfs: f32) -> Scene {
     Scene {
@@ -172,7 +164,7 @@ fn a_fault_says_what_and_blinks() {
     assert_eq!(dark.lines().take(7).collect::<Vec<_>>(), lit[..7]);
     assert!(!dark.ends_with("#\n"));
     // The text is there at any moment: a display that is not refreshed any more must not be dark.
-    for fault in FAULTS {
+    for fault in Fault::ALL {
         for eighth in 0..40 {
             let scene = Scene { at: eighth * SECOND / 8, state: State::Fault { fault }, ..Scene::default() };
             let dots = picture::<32, 8>(&scene).lines().take(7).collect::<String>().matches('#').count();

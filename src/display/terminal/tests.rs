@@ -232,14 +232,7 @@ fn any_size_is_survived_and_followed() {
 
 #[test]
 fn a_fault_is_shown_with_its_mend() {
-    for fault in [
-        Fault::MicrophoneMissing,
-        Fault::MicrophoneLost,
-        Fault::MicrophoneStalled,
-        Fault::MicrophoneBusy,
-        Fault::MicrophoneFormat,
-        Fault::Classifier,
-    ] {
+    for fault in Fault::ALL {
         let scene = Scene { state: State::Fault { fault }, ..Scene::default() };
         let lines = fresh(&scene, FULL, (80, 24), usual).lines();
         assert_eq!(lines[9], format!(" fault     {fault}"));

@@ -55,8 +55,8 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
     let frontend = engine::frontend(&package)?;
     let policy = engine::policy(package.manifest());
     let labels = package.manifest().labels();
-    // Found out before the first file, and once.
-    drop(args.model.engine(&package)?);
+    // A wrong model is found out before the first file, and once; the first thread takes this engine.
+    let first = Mutex::new(Some(args.model.engine(&package)?));
 
     let printer = Mutex::new(Printer::default());
     if args.csv {
@@ -66,7 +66,10 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
     let failed = files::in_parallel_with(
         &items,
         args.jobs,
-        || args.model.engine(&package),
+        || {
+            let first = first.lock().ok().and_then(|mut first| first.take());
+            first.map_or_else(|| args.model.engine(&package), Ok)
+        },
         |engine, &(index, path)| {
             let result =
                 FileMicrophone::open(path).map_err(anyhow::Error::from).and_then(|mut microphone| {

@@ -13,7 +13,6 @@ use harmonynet::classify::manifest::Precision;
 use harmonynet::classify::package::Package;
 use harmonynet::classify::tract::TractClassifier;
 use harmonynet::decide::Policy;
-use harmonynet::flow::Labels;
 use harmonynet::pipeline::recording::{Recording, recognize};
 
 use self::figures::{Judged, Tally};
@@ -110,7 +109,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let first = Variant { precision: args.model.precision(), divisor: 1 };
     let variants: Vec<Variant> =
         [first].into_iter().chain(args.compare.iter().copied().map(Variant::of)).collect();
-    let judged = judge(args, &package, &labels, &tracks, &variants)?;
+    let judged = judge(args, &package, &tracks, &variants)?;
     let tally = Tally::new(&judged, &labels, variants.iter().map(|variant| variant.name()).collect());
     if args.json {
         println!("{}", serde_json::to_string_pretty(&tally.json())?);
@@ -125,7 +124,6 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
 fn judge(
     args: &EvaluateArgs,
     package: &Package,
-    labels: &Labels,
     tracks: &[Track],
     variants: &[Variant],
 ) -> Result<Vec<Judged>> {
@@ -154,7 +152,6 @@ fn judge(
     ensure!(failed == 0, "{failed} tracks could not be judged");
     let mut judged = judged.into_inner().unwrap_or_default();
     judged.sort_by(|a, b| a.name.cmp(&b.name));
-    ensure!(labels.len() > 1 && !judged.is_empty(), "nothing to evaluate");
     Ok(judged)
 }
 

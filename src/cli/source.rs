@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::demo::Piece;
 use harmonynet::capture::{
@@ -24,8 +25,8 @@ pub(crate) struct SourceArgs {
     device: Option<String>,
 
     /// Play self-made music through ALSA instead of a microphone
-    #[arg(long, value_name = "PIECE", num_args = 0..=1, default_missing_value = "classical", require_equals = true)]
-    demo: Option<DemoPiece>,
+    #[arg(long, value_name = "PIECE", num_args = 0..=1, value_parser = piece(), default_missing_value = "classical", require_equals = true)]
+    demo: Option<Piece>,
 
     /// Listen to the microphone if there is one, else to self-made music
     #[arg(long, conflicts_with_all = ["file", "demo"])]
@@ -50,13 +51,6 @@ pub(crate) struct SourceArgs {
     /// Format of raw samples on standard input: S16_LE, S24_LE, S24_3LE or S32_LE
     #[arg(long, value_name = "FORMAT", default_value = "S16_LE", value_parser = sample_format)]
     format: SampleFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DemoPiece {
-    Classical,
-    Disco,
-    Metal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -106,7 +100,7 @@ impl SourceArgs {
                 eprintln!(
                     "no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)"
                 );
-                play(DemoPiece::Classical, pace)
+                play(Piece::Classical, pace)
             }
             (None, None) => {
                 // Read here rather than by the parser, which would see a conflict with FILE in a mere habit.
@@ -125,13 +119,14 @@ impl SourceArgs {
     }
 }
 
-fn play(piece: DemoPiece, pace: Pace) -> Result<Source> {
-    let piece = match piece {
-        DemoPiece::Classical => Piece::Classical,
-        DemoPiece::Disco => Piece::Disco,
-        DemoPiece::Metal => Piece::Metal,
-    };
+fn play(piece: Piece, pace: Pace) -> Result<Source> {
     demo::source(piece, pace).with_context(|| format!("self-made music `{}`", piece.name()))
+}
+
+/// A piece by its name.
+fn piece() -> impl TypedValueParser<Value = Piece> {
+    PossibleValuesParser::new(Piece::ALL.map(Piece::name))
+        .try_map(|name| Piece::ALL.into_iter().find(|piece| piece.name() == name).ok_or("no such piece"))
 }
 
 /// Whether this machine has a microphone.

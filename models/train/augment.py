@@ -31,11 +31,12 @@ class Augmentation:
     mask_bands: int = 0  # two masks of at most this many bands
     mask_frames: int = 0  # two masks of at most this many frames
     mixup: float = 0.0  # both parameters of the Beta distribution
+    window: int = WINDOW_FRAMES  # frames of a window
 
     @property
     def frames(self) -> int:
         """Frames to cut for one window, so that stretching finds enough."""
-        return math.ceil((WINDOW_FRAMES - 1) * (1 + self.stretch)) + 2 if self.stretch else WINDOW_FRAMES
+        return math.ceil((self.window - 1) * (1 + self.stretch)) + 2 if self.stretch else self.window
 
 
 STRONG = Augmentation(
@@ -54,11 +55,11 @@ def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
 
 
 def resample(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Tempo and pitch: linear interpolation along frames and bands, down to `WINDOW_FRAMES` frames."""
+    """Tempo and pitch: linear interpolation along frames and bands, down to `settings.window` frames."""
     n = len(x)
     if settings.stretch:
         rate = _uniform(n, 1 - settings.stretch, 1 + settings.stretch, rng)
-        x = _interpolate(x, torch.arange(WINDOW_FRAMES) * rate[:, None])
+        x = _interpolate(x, torch.arange(settings.window) * rate[:, None])
     if settings.shift:
         shift = _uniform(n, -settings.shift, settings.shift, rng)
         x = _interpolate(x.transpose(1, 2), torch.arange(MEL_BANDS) + shift[:, None]).transpose(1, 2)

@@ -31,7 +31,10 @@ from network import (
 torch.set_num_threads(1)  # small work, and the same sums on every machine
 
 GENRES = ("calm", "loud")
-FRONTEND = {"fingerprint": "0123456789abcdef", "spec": {"revision": 1, "mel_bands": MEL_BANDS}}
+FRONTEND = {
+    "fingerprint": "0123456789abcdef",
+    "spec": {"revision": 1, "rate_hz": 22050, "hop": 512, "mel_bands": MEL_BANDS},
+}
 
 
 def write_features(folder: Path, tracks: int = 6, frames: int = 300) -> None:

@@ -27,7 +27,7 @@ import math
 import platform
 import sys
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,9 @@ from torch import Tensor, nn
 import augment
 import data
 from evaluate import add_data_arguments, figures, fit_temperature, window_log_probabilities
-from network import NORMALIZATIONS, READOUTS, HarmonyNet, parameter_count
+from network import NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
 
+SHOWN_ARTISTS = 5
 SOURCES = ("network.py", "data.py", "augment.py", "evaluate.py", "train.py")
 
 
@@ -47,7 +48,10 @@ class Config:
     """Everything that decides the weights, besides data and code."""
 
     epochs: int = 34
+    steps: int = WINDOW_STEPS
+    windows: str = "random"
     windows_per_track: int = 14
+    grid: int = 0
     batch: int = 32
     rate: float = 1.5e-3
     schedule: str = "cosine"
@@ -65,7 +69,7 @@ class Config:
 
 PAPER = Config(
     epochs=60, rate=1e-3, schedule="constant", weight_decay=0.0, smoothing=0.0, average=0.0, patience=8,
-    augmentation="none", readout="last",
+    augmentation="none", readout="last", windows="grid",
 )  # fmt: skip
 RECIPES = {"shipped": Config(), "paper": PAPER}
 
@@ -103,6 +107,11 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
+def disturbances(config: Config) -> augment.Augmentation:
+    """The chosen preset, for windows of the run's length."""
+    return replace(augment.PRESETS[config.augmentation], window=frames_for(config.steps))
+
+
 def rate_at(config: Config, progress: float) -> float:
     """Learning rate at a share of the whole run: linear warm-up over 4 %, then a half cosine down to 1 %."""
     if config.schedule == "constant":
@@ -131,25 +140,35 @@ class Trainer:
     def __init__(self, config: Config, train: data.Part, valid: data.Part, labels: list[str], run: Path) -> None:
         torch.manual_seed(config.seed)
         self.config, self.train, self.valid, self.labels, self.run = config, train, valid, labels, run
-        self.model = HarmonyNet(len(labels), config.readout, config.dropout, config.normalize)
+        self.model = HarmonyNet(len(labels), config.readout, config.dropout, config.normalize, config.steps)
         self.model.blocks.to(memory_format=torch.channels_last)
         self.averaged = Averaged(self.model, config.average)
         self.optimizer = optimizer_for(self.model, config)
-        self.augmentation = augment.PRESETS[config.augmentation]
+        self.augmentation = disturbances(config)
+        self.grid = data.grid_windows(train, config.grid or train.windows.hop) if config.windows == "grid" else None
         self.precision = getattr(torch, config.precision)
-        self.steps = math.ceil(len(train.tracks) * config.windows_per_track / config.batch)
+        windows = len(train.tracks) * config.windows_per_track if self.grid is None else len(self.grid[0])
+        self.steps = math.ceil(windows / config.batch)
         self.epoch = 0
         self.best: dict | None = None
         self.seconds = 0.0
 
     def batches(self, rng: np.random.Generator):
-        """The epoch's windows: every track equally often, at random positions, in random order."""
-        tracks = rng.permutation(np.repeat(np.arange(len(self.train.tracks)), self.config.windows_per_track))
+        """The epoch's windows in random order: of every track equally many at random positions, or the grid once."""
+        if self.grid is None:
+            tracks = rng.permutation(np.repeat(np.arange(len(self.train.tracks)), self.config.windows_per_track))
+        else:
+            order = rng.permutation(len(self.grid[0]))
+            tracks, starts = self.grid[0][order], self.grid[1][order]
         frames = self.augmentation.frames
         for first in range(0, len(tracks), self.config.batch):
             chosen = tracks[first : first + self.config.batch]
-            room = np.array([max(0, len(self.train.features[t]) - frames) for t in chosen])
-            x = torch.from_numpy(data.cut(self.train, chosen, rng.integers(0, room + 1), frames))
+            if self.grid is None:
+                room = np.array([max(0, len(self.train.features[t]) - frames) for t in chosen])
+                start = rng.integers(0, room + 1)
+            else:
+                start = starts[first : first + self.config.batch]
+            x = torch.from_numpy(data.cut(self.train, chosen, start, frames))
             targets = torch.eye(len(self.labels))[self.train.targets[chosen]]
             yield augment.apply(x, targets, self.augmentation, rng)
 
@@ -196,6 +215,7 @@ class Trainer:
                 "labels": self.labels,
                 "readout": self.config.readout,
                 "normalize": self.config.normalize,
+                "steps": self.config.steps,
             }
             _replace(self.run / "best.pt", best)
         checkpoint = {
@@ -268,15 +288,18 @@ def check_same(run: Path, record: dict) -> None:
 
 def new_record(config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str]) -> dict:
     """The training record before any training. It names no path of the machine."""
-    counts = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
+    counts = {part: len({entry.track for entry in entries if entry.part == part}) for part in data.PARTS}
+    described = {"sha256": data.data_hash(entries), "tracks": counts}
+    if any(entry.excerpt is not None for entry in entries):
+        described["excerpts"] = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
     return {
         "configuration": asdict(config),
-        "augmentation": asdict(augment.PRESETS[config.augmentation]),
+        "augmentation": asdict(disturbances(config)),
         "frontend": {"fingerprint": frontend.fingerprint, "spec": frontend.spec},
-        "data": {"sha256": data.data_hash(entries), "tracks": counts},
+        "data": described,
         "code": {"sha256": code_hash()},
         "labels": labels,
-        "parameters": parameter_count(HarmonyNet(len(labels))),
+        "parameters": parameter_count(HarmonyNet(len(labels), config.readout)),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
 
@@ -294,7 +317,9 @@ def write_record(run: Path, record: dict, trainer: Trainer) -> None:
         result["validation"] = figures(log_probabilities, tracks, trainer.valid.targets)
         result["temperature"] = fit_temperature(log_probabilities, trainer.valid.targets[tracks])
     text = json.dumps({**record, "result": result}, indent=2)
-    (run / "training.json").write_text(text + "\n", encoding="utf-8")
+    partial = run / "training.json.partial"
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(run / "training.json")
 
 
 def train(
@@ -305,12 +330,18 @@ def train(
     entries = data.read_split(split, column, features) if split else data.split_by_hash(features)
     if split is None:
         print("warning: no --split: tracks of one artist may be in two parts, which overstates accuracy", flush=True)
-    for artist, parts in data.shared_artists(entries).items():
+    if config.windows == "random" and any(entry.excerpt is not None for entry in entries):
+        raise TrainError("windows at random positions would cut through a split by excerpts; use --windows grid")
+    shared = data.shared_artists(entries)
+    for artist, parts in list(shared.items())[:SHOWN_ARTISTS]:
         print(f"warning: {artist} is in {' and '.join(parts)}: accuracy is partly memory", flush=True)
+    if len(shared) > SHOWN_ARTISTS:
+        print(f"warning: so are {len(shared) - SHOWN_ARTISTS} more artists", flush=True)
     labels = data.labels_of(entries)
     record = new_record(config, frontend, entries, labels)
     check_same(run, record)
-    parts = [data.load_part(features, entries, part, labels) for part in ("train", "valid")]
+    windows = data.Windows(frames_for(config.steps), frontend.evaluation_hop)
+    parts = [data.load_part(features, entries, part, labels, windows) for part in ("train", "valid")]
     run.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, *parts, labels, run)
     trainer.resume()
@@ -346,7 +377,10 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
     parser.add_argument("--stop-after", type=int, metavar="N", help="end this call after N epochs; run again to go on")
     texts = {
         "epochs": "length of the run and of the cosine schedule",
-        "windows_per_track": "windows cut from every track per epoch",
+        "steps": "length of a window: steps of the network, 8·steps + 14 frames",
+        "windows": "where training windows lie: at random positions, or every window of the grid once per epoch",
+        "windows_per_track": "of --windows random: windows cut from every track per epoch",
+        "grid": "of --windows grid: frames from window to window; 0 = 2 s, as when judging",
         "batch": "windows per step",
         "rate": "largest learning rate",
         "weight_decay": "of AdamW",
@@ -357,6 +391,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "seed": "of everything random",
     }
     choices = {
+        "windows": ("random", "grid"),
         "schedule": ("cosine", "constant"),
         "augmentation": tuple(augment.PRESETS),
         "readout": READOUTS,

@@ -70,8 +70,9 @@ class Frontend:
 
     @property
     def evaluation_hop(self) -> int:
-        """Frames between the excerpts that are judged: 2 s, rounded to whole steps of the network."""
-        return round(2 * self.spec["rate_hz"] / self.spec["hop"] / FRAMES_PER_STEP) * FRAMES_PER_STEP
+        """Frames between the excerpts that are judged: the whole steps of the network that come nearest to 2 s."""
+        step = FRAMES_PER_STEP * self.spec["hop"]
+        return FRAMES_PER_STEP * max(1, (2 * self.spec["rate_hz"] + step // 2) // step)
 
 
 def read_frontend(folder: Path) -> Frontend:

@@ -7,6 +7,7 @@ In CARD.md a table stands between `<!-- table: NAME -->` and `<!-- end table -->
     genres STUDY         precision, recall and F1 per genre, in the form of the paper's Table I; STUDY is a protocol and
     confusion STUDY      a recipe, `p3-shipped`; folds are added up
     graphs STUDY         float beside int8
+    displayed STUDY      accuracy and coverage of what a device shows, beside the arg-max of everything
     calibration STUDY    stated confidence beside accuracy
     lossless             lossless recordings beside their MP3s
     trials               trainings that were tried, with their validation figures
@@ -175,6 +176,16 @@ def graphs_table(records: Records, name: str) -> str:
     return table(["graph", "excerpt accuracy", "track accuracy", "same verdict as int8, excerpts"], rows)
 
 
+def displayed_table(records: Records, name: str) -> str:
+    pooled = records.pooled(name)
+    if not pooled:
+        return not_yet(name)
+    found = pooled.evaluations[0]
+    rows = [["every excerpt, by its arg-max", number(1.0), number(pooled.excerpt.accuracy)]]
+    rows.append(["shown as a genre", number(found["shown"]), number(found["shown_accuracy"])])
+    return table(["excerpts", "share", "accuracy"], rows)
+
+
 def calibration_table(records: Records, name: str) -> str:
     pooled = records.pooled(name)
     if not pooled:
@@ -219,6 +230,7 @@ TABLES: dict[str, Callable[[Records, str], str]] = {
     "genres": genres_table,
     "confusion": confusion_table,
     "graphs": graphs_table,
+    "displayed": displayed_table,
     "calibration": calibration_table,
     "lossless": lossless_table,
     "trials": trials_table,

@@ -14,8 +14,8 @@ work: a study that another process is at is left to it. A record holds aggregate
     python models/train/study.py list --split gtzan.csv --runs runs
     python models/train/study.py run p2-track --recipe paper --fold 3 --split gtzan.csv --features features \\
         --audio gtzan-mp3 --runs runs
-    python models/train/study.py run all --split gtzan.csv --features features --audio gtzan-mp3 --lossless gtzan-lossless \\
-        --runs runs
+    python models/train/study.py run all --split gtzan.csv --features features --audio gtzan-mp3 \\
+        --lossless gtzan-lossless --runs runs
 """
 
 from __future__ import annotations
@@ -328,8 +328,8 @@ def show(studio: Studio, studies: list[Study]) -> None:
         training = studio.training(study) if study.trains and studio.args.runs else None
         outdated = studio.outdated(study, record) if record else None
         if record and not outdated:
-            evaluation = record["evaluation"]
-            state = f"done: excerpt {evaluation['excerpt']['accuracy']:.3f}, track {evaluation['track']['accuracy']:.3f}"
+            excerpt, track = (record["evaluation"][kind]["accuracy"] for kind in ("excerpt", "track"))
+            state = f"done: excerpt {excerpt:.3f}, track {track:.3f}"
             if study.trains and record["training"]["code"]["sha256"] != train.code_hash():
                 state += " (trained by an earlier state of the code)"
         else:

@@ -54,6 +54,7 @@ def evaluation(seed: int, tracks: int = 30, things: int = 13) -> dict:
             "ece": 0.0412345, "chance": 0.02, "bins": [{"excerpts": 39, "confidence": 0.5, "accuracy": 0.4}]
         },
         "shown": 0.91234,
+        "shown_accuracy": 0.7,
         "compared": [{"graph": "float", "excerpt": 0.7001, "track": 0.8, "agreement": 0.98765}],
         "against": [{"audio": "mp3", "excerpt": 0.9, "track": 0.9, "agreement": 0.97}],
     }  # fmt: skip

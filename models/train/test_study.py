@@ -90,9 +90,9 @@ class Scratch(unittest.TestCase):
         (self.folder / "package" / "manifest.toml").write_text(f'[graphs.int8]\nsha256 = "{sha256}"\n')
 
     def arguments(self, *words: str) -> list[str]:
-        places = {"split": self.table, "features": self.features, "audio": self.folder / "audio",
-                  "runs": self.folder / "runs", "records": self.folder / "records", "package": self.folder / "package",
-                  "harmonynet": self.folder / "harmonynet", "quantize": self.folder / "quantize", "threads": 1}  # fmt: skip
+        places = {"split": self.table, "features": self.features, "threads": 1}
+        names = ("audio", "runs", "records", "package", "harmonynet", "quantize")
+        places.update({name: self.folder / name for name in names})
         return ["run", *words, *(str(word) for key, value in places.items() for word in (f"--{key}", value))]
 
     def studio(self, *words: str) -> study.Studio:
@@ -144,8 +144,8 @@ class Running(Scratch):
     def test_a_killed_call_goes_on_where_it_was(self) -> None:
         (self.folder / "mishap").write_text("kill")
         script = (
-            "import studies, study, sys; "
-            f"p = studies.PROTOCOLS['p3']; studies.PROTOCOLS['p3'] = studies.Protocol(p.split, p.text, arguments={SHORT!r}); "
+            "import studies, study; "
+            f"studies.PROTOCOLS['p3'] = studies.Protocol('p3', 'in short', arguments={SHORT!r}); "
             "study.main()"
         )
         call = [sys.executable, "-c", script, *self.arguments("p3", "--recipe", "paper")]

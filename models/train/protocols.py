@@ -33,6 +33,7 @@ from pathlib import Path
 FOLDS = 5
 SEED = 1
 EXCERPTS = 13  # of 166 frames, every 88, in a track of 30 s
+PROTOCOLS = ("p1", "p2-track", "p2-artist", "p3")
 PARTS = ("train", "valid", "test")
 
 
@@ -224,14 +225,21 @@ def by_excerpt(tracks: list[Track], excerpts: int, salt: str) -> list[Row]:
     return sorted(rows, key=lambda row: (row.track.name, row.excerpt or 0))
 
 
+def splits_of(protocol: str, tracks: list[Track], seed: int = SEED, excerpts: int = EXCERPTS) -> dict[str, list[Row]]:
+    """One protocol's splits, by name: its own or, with folds, one per fold."""
+    if protocol == "p1":
+        return {"p1": by_excerpt(tracks, excerpts, f"p1 {seed}")}
+    if protocol == "p3":
+        return {"p3": [Row(track, track.fault_filtered) for track in tracks if track.fault_filtered in PARTS]}
+    ties = {"p2-track": duplicate_ties, "p2-artist": artist_ties}[protocol]
+    return {f"{protocol}-{fold}": rows for fold, rows in enumerate(folds(tracks, ties, f"{protocol} {seed}"), 1)}
+
+
 def splits(tracks: list[Track], seed: int = SEED, excerpts: int = EXCERPTS) -> dict[str, list[Row]]:
-    """Every protocol's split, by name."""
-    result = {"p1": by_excerpt(tracks, excerpts, f"p1 {seed}")}
-    for name, ties in (("p2-track", duplicate_ties), ("p2-artist", artist_ties)):
-        for fold, rows in enumerate(folds(tracks, ties, f"{name} {seed}"), 1):
-            result[f"{name}-{fold}"] = rows
-    result["p3"] = [Row(track, track.fault_filtered) for track in tracks if track.fault_filtered in PARTS]
-    return result
+    """Every protocol's splits, by name."""
+    return {
+        name: rows for protocol in PROTOCOLS for name, rows in splits_of(protocol, tracks, seed, excerpts).items()
+    }
 
 
 def to_csv(rows: list[Row]) -> str:

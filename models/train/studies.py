@@ -65,10 +65,14 @@ class Study:
         return f"{self.protocol}-{self.recipe}" + (f"-fold{self.fold}" if self.fold else "")
 
     @property
+    def split_protocol(self) -> str:
+        """Which of protocols.py's protocols splits it."""
+        return PROTOCOLS[self.protocol].split if self.trains else "p3"
+
+    @property
     def split(self) -> str:
         """Name of its split among those of protocols.py."""
-        split = PROTOCOLS[self.protocol].split if self.trains else "p3"
-        return f"{split}-{self.fold}" if self.fold else split
+        return f"{self.split_protocol}-{self.fold}" if self.fold else self.split_protocol
 
     @property
     def by_excerpts(self) -> bool:

@@ -61,11 +61,18 @@ class Studio:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        self.splits = protocols.splits(protocols.read_tracks(args.split)) if args.split else {}
+        self.tracks = protocols.read_tracks(args.split) if args.split else []
+        self._splits: dict[str, list[protocols.Row]] = {}
 
     def folder(self, study: Study) -> Path:
         """The study's folder among the runs."""
         return self.args.runs / study.name
+
+    def split(self, study: Study) -> list[protocols.Row]:
+        """The study's split, made of the table."""
+        if study.split not in self._splits:
+            self._splits.update(protocols.splits_of(study.split_protocol, self.tracks))
+        return self._splits[study.split]
 
     def config(self, study: Study) -> train.Config:
         """The training's configuration."""
@@ -92,7 +99,7 @@ class Studio:
 
     def windows(self, study: Study, config: train.Config) -> int:
         """About how many windows an epoch trains on, of the front-end's shipped hop and tracks of 30 s."""
-        rows = [row for row in self.splits[study.split] if row.part == "train"]
+        rows = [row for row in self.split(study) if row.part == "train"]
         if config.windows == "random":
             return len(rows) * config.windows_per_track
         grid = config.grid or 11 * FRAMES_PER_STEP
@@ -100,7 +107,7 @@ class Studio:
 
     def seconds_left(self, study: Study, pace: dict[str, tuple[float, float]]) -> float:
         """An estimate of the training that is left, from what finished ones of the recipe took."""
-        if not study.trains or not self.splits:
+        if not study.trains or not self.tracks:
             return 0.0
         config, training = self.config(study), self.training(study)
         result = training["result"] if training else {"epochs": 0, "finished": False}
@@ -111,7 +118,7 @@ class Studio:
     def pace(self) -> dict[str, tuple[float, float]]:
         """Per recipe, of finished trainings: seconds per window of 166 frames, and epochs."""
         found: dict[str, list[tuple[float, float]]] = {}
-        for study in (study for study in all_studies() if study.trains and self.splits):
+        for study in (study for study in all_studies() if study.trains and self.tracks):
             record = read_record(self.args.records, study)
             training = record["training"] if record else self.training(study)
             if training and training["result"]["finished"]:
@@ -131,7 +138,7 @@ class Studio:
         with at_work(folder) as lock:
             if self.done(study):
                 return
-            split = protocols.to_csv(self.splits[study.split])
+            split = protocols.to_csv(self.split(study))
             write(folder / "split.csv", split)
             if study.trains:
                 self.train(study, lock)
@@ -183,7 +190,7 @@ class Studio:
         if study.by_excerpts:
             features = folder / "excerpts"
             shutil.rmtree(features, ignore_errors=True)
-            split = excerpts_as_tracks(self.args.features, self.splits[study.split], self.config(study), features)
+            split = excerpts_as_tracks(self.args.features, self.split(study), self.config(study), features)
         call = [self.args.quantize, "--float", folder / "float.onnx", "--features", features, "--split", split]
         call += ["--split-column", "part", "--training", folder / "training" / "training.json"]
         call += ["--min-agreement", "0", "--name", study.name, "--out", partial]

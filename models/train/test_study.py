@@ -190,7 +190,7 @@ class Running(Scratch):
 
     def test_a_split_by_excerpts_is_quantized_on_its_own_excerpts(self) -> None:
         studio, one = self.studio(), Study("p1", "shipped")
-        rows, out = studio.splits["p1"], self.folder / "excerpts"
+        rows, out = studio.split(one), self.folder / "excerpts"
         split = study.excerpts_as_tracks(self.features, rows, studio.config(one), out)
         listed = {row["track"]: row for row in csv.DictReader(split.read_text().splitlines())}
         parts = {f"{row.track.name}-{row.excerpt}": row.part for row in rows}
@@ -229,7 +229,7 @@ class Listing(Scratch):
         studio = self.studio()
         pace = studio.pace()
         self.assertEqual(pace["paper"], (10.0, 1.0))
-        rows = sum(row.part == "train" for row in studio.splits["p2-track-1"])
+        rows = sum(row.part == "train" for row in studio.split(Study("p2-track", "paper", 1)))
         self.assertAlmostEqual(studio.seconds_left(Study("p2-track", "paper", 1), pace), rows * 13 * 10.0)
 
     def test_the_command_line_names_studies(self) -> None:

@@ -10,6 +10,7 @@ In CARD.md a table stands between `<!-- table: NAME -->` and `<!-- end table -->
     displayed STUDY      accuracy and coverage of what a device shows, beside the arg-max of everything
     calibration STUDY    stated confidence beside accuracy
     lossless             lossless recordings beside their MP3s
+    rooms                simulated rooms and microphones beside the clean recordings
     trials               trainings that were tried, with their validation figures
     metrics              the figures of metrics.json and what they are
 
@@ -34,7 +35,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from pooling import Judged, Pooled, PoolError, pool
-from studies import PROTOCOLS, RecordError, Study, of_protocol, read_record
+from studies import PACKAGE_STUDIES, PROTOCOLS, RecordError, Study, of_protocol, read_record
 
 HERE = Path(__file__).parent
 MARKED = re.compile(r"(<!-- table: (?P<name>[^\n]*?) -->\n)(?P<table>.*?)(<!-- end table -->)", re.DOTALL)
@@ -63,7 +64,7 @@ class Records:
 
     def _studies(self, name: str) -> list[Study]:
         protocol, _, recipe = name.rpartition("-")
-        if recipe == "shipped" and protocol in ("p3", "lossless"):
+        if recipe == "shipped" and protocol in PACKAGE_STUDIES:
             return [Study(protocol, recipe, trains=False)]
         if protocol not in PROTOCOLS or recipe not in PROTOCOLS[protocol].recipes:
             raise AssembleError(f"there is no study {name!r}: wanted a protocol and a recipe, as in p2-track-paper")
@@ -207,6 +208,22 @@ def lossless_table(records: Records, _: str) -> str:
     return table([f"{pooled.track.total} tracks", "excerpt accuracy", "track accuracy", "same verdict, excerpts"], rows)
 
 
+def rooms_table(records: Records, _: str) -> str:
+    pooled = records.pooled("rooms-shipped")
+    if not pooled:
+        return not_yet("rooms-shipped")
+    head = ["room", "loudspeaker", "microphone", "noise", "SNR", "excerpt accuracy", "track accuracy"]
+    head += ["same verdict, excerpts", "points lost, excerpts"]
+    clean = [number(pooled.excerpt.accuracy), number(pooled.track.accuracy)]
+    rows = [["clean", "", "", "", "", *clean, "", ""]]
+    for room in pooled.evaluations[0]["rooms"]:
+        texts = [room[key] for key in ("room", "loudspeaker", "microphone", "noise")]
+        accuracies = [number(room["excerpt"]), number(room["track"])]
+        lost = f"{100 * room['excerpt_gap']:.1f}"
+        rows.append([*texts, f"{room['snr_db']:g} dB", *accuracies, f"{room['agreement']:.3f}", lost])
+    return table(head, rows, left=4)
+
+
 def trials_table(records: Records, _: str) -> str:
     fields = ("epochs", "rate", "augmentation", "smoothing", "average", "readout", "normalize", "seed")
     rows = []
@@ -233,6 +250,7 @@ TABLES: dict[str, Callable[[Records, str], str]] = {
     "displayed": displayed_table,
     "calibration": calibration_table,
     "lossless": lossless_table,
+    "rooms": rooms_table,
     "trials": trials_table,
     "metrics": metrics_table,
 }
@@ -242,6 +260,11 @@ TABLES: dict[str, Callable[[Records, str], str]] = {
 
 def _float(pooled: Pooled, key: str) -> float:
     return next(other[key] for other in pooled.evaluations[0]["compared"] if other["graph"] == "float")
+
+
+def _lost_at(pooled: Pooled, snr_db: float) -> float:
+    gaps = [room["excerpt_gap"] for room in pooled.evaluations[0]["rooms"] if room["snr_db"] == snr_db]
+    return sum(gaps) / len(gaps)
 
 
 def _shipped(take: Callable[[Pooled], float]) -> tuple[str, Callable[[Pooled], float]]:
@@ -258,6 +281,10 @@ METRICS: dict[str, tuple[str, tuple[str, Callable[[Pooled], float]]]] = {
     "lossless_gap": (
         "excerpt accuracy on MP3s, less that on their lossless originals",
         ("lossless-shipped", lambda p: p.evaluations[0]["against"][0]["excerpt"] - p.excerpt.accuracy),
+    ),
+    "rooms_20db_gap": (
+        "P3, excerpt accuracy lost in rooms at 20 dB SNR, mean over the rooms",
+        ("rooms-shipped", lambda p: _lost_at(p, 20)),
     ),
     "music_shown": ("P3, share of windows shown as a genre", _shipped(lambda p: p.evaluations[0]["shown"])),
     "ece": ("P3, calibration error", _shipped(lambda p: p.evaluations[0]["calibration"]["ece"])),

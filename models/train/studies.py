@@ -46,6 +46,7 @@ PROTOCOLS = {
 # beside it. {audio} and {lossless} are the folders given on the command line.
 PACKAGE_STUDIES = {
     "p3": ("--audio", "{audio}", "--part", "test", "--compare", "float"),
+    "rooms": ("--audio", "{audio}", "--part", "test", "--rooms"),
     "lossless": ("--audio", "{lossless}", "--against", "{audio}", "--part", "valid,test"),
 }
 

@@ -56,6 +56,11 @@ def evaluation(seed: int, tracks: int = 30, things: int = 13) -> dict:
         "shown": 0.91234,
         "shown_accuracy": 0.7,
         "compared": [{"graph": "float", "excerpt": 0.7001, "track": 0.8, "agreement": 0.98765}],
+        "rooms": [
+            {"room": f"room {n}", "loudspeaker": "a", "microphone": "b", "noise": "c", "snr_db": snr, "excerpt": 0.6,
+             "track": 0.7, "agreement": 0.8, "excerpt_gap": gap, "track_gap": 0.1}
+            for n, (snr, gap) in enumerate([(20.0, 0.03), (20.0, 0.05), (10.0, 0.5)])
+        ],
         "against": [{"audio": "mp3", "excerpt": 0.9, "track": 0.9, "agreement": 0.97}],
     }  # fmt: skip
 
@@ -165,6 +170,7 @@ class Assembling(unittest.TestCase):
         figures = assemble.metrics(assemble.Records(self.records))
         self.assertEqual(list(figures), list(assemble.METRICS))
         self.assertEqual((figures["p3_agreement"], figures["p3_excerpt_f32"], figures["ece"]), (0.9877, 0.7001, 0.0412))
+        self.assertEqual(figures["rooms_20db_gap"], 0.04)
         pooled = pooling.pool([
             read_record(self.records, study)["evaluation"] for study in of_protocol("p2-track", "paper")
         ])  # fmt: skip

@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 
+import stages
 import studies
 import study
 from studies import Study
@@ -191,7 +192,7 @@ class Running(Scratch):
     def test_a_split_by_excerpts_is_quantized_on_its_own_excerpts(self) -> None:
         studio, one = self.studio(), Study("p1", "shipped")
         rows, out = studio.split(one), self.folder / "excerpts"
-        split = study.excerpts_as_tracks(self.features, rows, studio.config(one), out)
+        split = stages.excerpts_as_tracks(self.features, rows, studio.config(one), out)
         listed = {row["track"]: row for row in csv.DictReader(split.read_text().splitlines())}
         parts = {f"{row.track.name}-{row.excerpt}": row.part for row in rows}
         self.assertEqual({name: row["part"] for name, row in listed.items()},
@@ -227,10 +228,10 @@ class Listing(Scratch):
         record["training"]["result"]["seconds"] = 520  # one epoch of four tracks, 13 windows each: 10 s a window
         path.write_text(json.dumps(record))
         studio = self.studio()
-        pace = studio.pace()
+        pace = study.pace_of(studio)
         self.assertEqual(pace["paper"], (10.0, 1.0))
         rows = sum(row.part == "train" for row in studio.split(Study("p2-track", "paper", 1)))
-        self.assertAlmostEqual(studio.seconds_left(Study("p2-track", "paper", 1), pace), rows * 13 * 10.0)
+        self.assertAlmostEqual(study.seconds_left(studio, Study("p2-track", "paper", 1), pace), rows * 13 * 10.0)
 
     def test_the_command_line_names_studies(self) -> None:
         names = [one.name for one in study.chosen_studies(study.parse(self.arguments("p2-track", "--fold", "2")))]
@@ -241,10 +242,10 @@ class Listing(Scratch):
 
 class Records(unittest.TestCase):
     def test_a_path_of_the_machine_is_refused(self) -> None:
-        study.names_a_path({"a": ["no path", 3, {"b": "and/or"}]})
+        stages.names_a_path({"a": ["no path", 3, {"b": "and/or"}]})
         for path in ("/tmp/x", "../data", f"in {Path.home()}/x"):
             with self.assertRaisesRegex(study.StudyError, r"record.a\[0\].b names a path"):
-                study.names_a_path({"a": [{"b": path}]})
+                stages.names_a_path({"a": [{"b": path}]})
 
 
 if __name__ == "__main__":

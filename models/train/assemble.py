@@ -11,6 +11,7 @@ In CARD.md a table stands between `<!-- table: NAME -->` and `<!-- end table -->
     calibration STUDY    stated confidence beside accuracy
     lossless             lossless recordings beside their MP3s
     rooms                simulated rooms and microphones beside the clean recordings
+    not-music            sounds that are no music, and how many of their windows are shown as a genre
     trials               trainings that were tried, with their validation figures
     metrics              the figures of metrics.json and what they are
 
@@ -29,13 +30,12 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
 from itertools import zip_longest
 from pathlib import Path
 
-from pooling import Judged, Pooled, PoolError, pool
-from studies import PACKAGE_STUDIES, PROTOCOLS, RecordError, Study, of_protocol, read_record
+from metrics import METRICS, metrics
+from pooling import Judged, PoolError, Records
+from studies import PROTOCOLS, RecordError
 
 HERE = Path(__file__).parent
 MARKED = re.compile(r"(<!-- table: (?P<name>[^\n]*?) -->\n)(?P<table>.*?)(<!-- end table -->)", re.DOTALL)
@@ -45,51 +45,10 @@ PAPER_CLAIMS = {
     "p3-2s": "about 92 %",
     "p3-no-overlap": "about 92.5 %",
 }
-OURS = "paper"  # the recipe of the protocols' figures in metrics.json
 
 
 class AssembleError(Exception):
     """The card cannot be assembled; the text says where."""
-
-
-@dataclass
-class Records:
-    """The folder of records, and what was looked for in vain."""
-
-    folder: Path
-    missing: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.pooled = cache(self._pooled)
-
-    def _studies(self, name: str) -> list[Study]:
-        protocol, _, recipe = name.rpartition("-")
-        if recipe == "shipped" and protocol in PACKAGE_STUDIES:
-            return [Study(protocol, recipe, trains=False)]
-        if protocol not in PROTOCOLS or recipe not in PROTOCOLS[protocol].recipes:
-            raise AssembleError(f"there is no study {name!r}: wanted a protocol and a recipe, as in p2-track-paper")
-        return of_protocol(protocol, recipe)
-
-    def _pooled(self, name: str) -> Pooled | None:
-        """The study's figures over all of its folds; `None` where a record is missing."""
-        found = [(study, read_record(self.folder, study)) for study in self._studies(name)]
-        gone = [f"{study.name}.json" for study, record in found if record is None]
-        if gone:
-            self.missing += gone
-            return None
-        try:
-            return pool([record["evaluation"] for _, record in found if record])
-        except (KeyError, TypeError, PoolError) as error:
-            raise AssembleError(f"the records of {name}: {error!r}") from None
-
-    def trials(self) -> list[tuple[str, dict]]:
-        """Records of trainings alone."""
-        found = []
-        for path in sorted(self.folder.glob("*.json")):
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if "configuration" in record:
-                found.append((path.stem, record))
-        return found
 
 
 def table(head: list[str], rows: list[list[str]], left: int = 1) -> str:
@@ -224,6 +183,16 @@ def rooms_table(records: Records, _: str) -> str:
     return table(head, rows, left=4)
 
 
+def not_music_table(records: Records, _: str) -> str:
+    evaluations = records.evaluations("not-music-shipped")
+    if not evaluations:
+        return not_yet("not-music-shipped")
+    found = evaluations[0]["not_music"]
+    rows = [[e["kind"], str(e["windows"]), str(e["shown"]), number(e["share"])] for e in found["kinds"]]
+    rows.append(["in total", str(found["windows"]), str(found["shown"]), number(found["share"])])
+    return table(["sound", "windows", "shown as a genre", "share"], rows)
+
+
 def trials_table(records: Records, _: str) -> str:
     fields = ("epochs", "rate", "augmentation", "smoothing", "average", "readout", "normalize", "seed")
     rows = []
@@ -237,7 +206,7 @@ def trials_table(records: Records, _: str) -> str:
 def metrics_table(records: Records, _: str) -> str:
     values = metrics(records)
     shown = {key: f"{values[key]:.4f}" if key in values else "not measured yet" for key in METRICS}
-    rows = [[f"`{key}`", text, shown[key]] for key, (text, _) in METRICS.items()]
+    rows = [[f"`{key}`", metric.text, shown[key]] for key, metric in METRICS.items()]
     return table(["figure", "what it is", "value"], rows, left=2)
 
 
@@ -251,55 +220,10 @@ TABLES: dict[str, Callable[[Records, str], str]] = {
     "calibration": calibration_table,
     "lossless": lossless_table,
     "rooms": rooms_table,
+    "not-music": not_music_table,
     "trials": trials_table,
     "metrics": metrics_table,
 }
-
-# metrics.json ---------------------------------------------------------------------------------------------------------
-
-
-def _float(pooled: Pooled, key: str) -> float:
-    return next(other[key] for other in pooled.evaluations[0]["compared"] if other["graph"] == "float")
-
-
-def _lost_at(pooled: Pooled, snr_db: float) -> float:
-    gaps = [room["excerpt_gap"] for room in pooled.evaluations[0]["rooms"] if room["snr_db"] == snr_db]
-    return sum(gaps) / len(gaps)
-
-
-def _shipped(take: Callable[[Pooled], float]) -> tuple[str, Callable[[Pooled], float]]:
-    return "p3-shipped", take
-
-
-METRICS: dict[str, tuple[str, tuple[str, Callable[[Pooled], float]]]] = {
-    "p1_excerpt_int8": ("P1, excerpt accuracy", (f"p1-{OURS}", lambda p: p.excerpt.accuracy)),
-    "p2_track_int8": ("P2 by track, track accuracy", (f"p2-track-{OURS}", lambda p: p.track.accuracy)),
-    "p3_track_int8": ("P3, track accuracy", _shipped(lambda p: p.track.accuracy)),
-    "p3_excerpt_int8": ("P3, excerpt accuracy", _shipped(lambda p: p.excerpt.accuracy)),
-    "p3_excerpt_f32": ("P3, excerpt accuracy of the float graph", _shipped(lambda p: _float(p, "excerpt"))),
-    "p3_agreement": ("P3, excerpts on which both graphs agree", _shipped(lambda p: _float(p, "agreement"))),
-    "lossless_gap": (
-        "excerpt accuracy on MP3s, less that on their lossless originals",
-        ("lossless-shipped", lambda p: p.evaluations[0]["against"][0]["excerpt"] - p.excerpt.accuracy),
-    ),
-    "rooms_20db_gap": (
-        "P3, excerpt accuracy lost in rooms at 20 dB SNR, mean over the rooms",
-        ("rooms-shipped", lambda p: _lost_at(p, 20)),
-    ),
-    "music_shown": ("P3, share of windows shown as a genre", _shipped(lambda p: p.evaluations[0]["shown"])),
-    "ece": ("P3, calibration error", _shipped(lambda p: p.evaluations[0]["calibration"]["ece"])),
-}
-
-
-def metrics(records: Records) -> dict[str, float]:
-    """The figures that records hold, to four decimals."""
-    found = {}
-    for key, (_, (study, take)) in METRICS.items():
-        pooled = records.pooled(study)
-        if pooled:
-            found[key] = round(take(pooled), 4)
-    return found
-
 
 def assembled(card: str, records: Records) -> str:
     """The card with its tables made anew."""
@@ -336,7 +260,7 @@ def main() -> None:
             card: assembled(card.read_text(encoding="utf-8"), records),
             figures: json.dumps(metrics(records), indent=2) + "\n",
         }
-    except (AssembleError, RecordError, OSError) as error:
+    except (AssembleError, PoolError, RecordError, OSError) as error:
         sys.exit(f"assemble: {error}")
     wrong = []
     for path, text in wanted.items():

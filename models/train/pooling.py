@@ -6,8 +6,13 @@ folds. Needs nothing but the standard library.
 
 from __future__ import annotations
 
+import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from studies import PACKAGE_STUDIES, PROTOCOLS, Study, of_protocol, read_record
 
 RESAMPLES = 2000
 SEED = 1
@@ -100,5 +105,54 @@ def pool(evaluations: list[dict]) -> Pooled:
     return Pooled(labels, Judged(excerpt, intervals[0]), Judged(track, intervals[1]), evaluations)
 
 
+def accuracy(evaluations: list[dict], kind: str) -> float:
+    """Share judged right of all "excerpt"s or "track"s."""
+    return Judged(_sum([evaluation[kind]["confusion"] for evaluation in evaluations]), (0, 1)).accuracy
+
+
 def _sum(matrices: list[Matrix]) -> Matrix:
     return [[sum(cells) for cells in zip(*rows)] for rows in zip(*matrices)]
+
+
+@dataclass
+class Records:
+    """The folder of records, and what was looked for in vain."""
+
+    folder: Path
+    missing: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pooled = cache(self._pooled)
+
+    def evaluations(self, name: str) -> list[dict] | None:
+        """What was measured in a study, "p2-track-paper", one entry per fold; `None` where a record is missing."""
+        found = [(study, read_record(self.folder, study)) for study in _studies(name)]
+        gone = [f"{study.name}.json" for study, record in found if record is None]
+        self.missing += [record for record in gone if record not in self.missing]
+        return None if gone else [record["evaluation"] for _, record in found if record]
+
+    def _pooled(self, name: str) -> Pooled | None:
+        """A study's figures over all of its folds; `None` where a record is missing."""
+        evaluations = self.evaluations(name)
+        try:
+            return pool(evaluations) if evaluations else None
+        except (KeyError, TypeError, IndexError) as error:
+            raise PoolError(f"the records of {name} lack something: {error!r}") from None
+
+    def trials(self) -> list[tuple[str, dict]]:
+        """Records of trainings alone."""
+        found = []
+        for path in sorted(self.folder.glob("*.json")):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if "configuration" in record:
+                found.append((path.stem, record))
+        return found
+
+
+def _studies(name: str) -> list[Study]:
+    protocol, _, recipe = name.rpartition("-")
+    if recipe == "shipped" and protocol in PACKAGE_STUDIES:
+        return [Study(protocol, recipe, trains=False)]
+    if protocol not in PROTOCOLS or recipe not in PROTOCOLS[protocol].recipes:
+        raise PoolError(f"there is no study {name!r}: wanted a protocol and a recipe, as in p2-track-paper")
+    return of_protocol(protocol, recipe)

@@ -1,7 +1,7 @@
 """The stages of one study, from the split to the record, so that each can be killed and gone on with.
 
-Each stage writes beside and renames: what is there is whole, and a stage whose result is there is not run again. What the
-stages leave is described in study.py, which is the command.
+Each stage writes beside and renames: what is there is whole, and a stage whose result is there is not run again. What
+the stages leave is described in study.py, which is the command.
 """
 
 from __future__ import annotations
@@ -159,9 +159,12 @@ class Studio:
             return
         partial = folder / "evaluation.json.partial"
         places = {"audio": self.args.audio, "lossless": self.args.lossless}
-        call = [self.args.harmonynet, "evaluate", "--model", package, "--split", folder / "split.csv"]
-        call += ["--split-column", "part", *(text.format(**places) for text in arguments), "--json", partial]
-        execute([*call, "--jobs", self.args.threads], lock)
+        call = [self.args.harmonynet, "evaluate", "--model", package, *(text.format(**places) for text in arguments)]
+        call += ["--split", folder / "split.csv", "--split-column", "part"] if "--audio" in arguments else []
+        execute([*call, "--json", partial, "--jobs", self.args.threads], lock)
+        kinds = [entry["kind"] for entry in read_json(partial).get("not_music", {}).get("kinds", [])]
+        if kinds and "speech" not in kinds:
+            raise StudyError("no speech was heard: espeak-ng is missing on this machine")
         partial.replace(out)
 
     def record(self, study: Study, package: Path, split: str) -> None:

@@ -86,8 +86,10 @@ def show(studio: Studio, studies: list[Study]) -> None:
         training = studio.training(study) if study.trains and studio.args.runs else None
         outdated = studio.outdated(study, record) if record else None
         if record and not outdated:
-            excerpt, track = (record["evaluation"][kind]["accuracy"] for kind in ("excerpt", "track"))
-            state = f"done: excerpt {excerpt:.3f}, track {track:.3f}"
+            found = [(kind, record["evaluation"].get(kind)) for kind in ("excerpt", "track")]
+            state = "done: " + ", ".join(f"{kind} {judged['accuracy']:.3f}" for kind, judged in found if judged)
+            if "not_music" in record["evaluation"]:
+                state += f"shown {record['evaluation']['not_music']['share']:.3f}"
             if study.trains and record["training"]["code"]["sha256"] != train.code_hash():
                 state += " (trained by an earlier state of the code)"
         else:

@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 
 import assemble
+import metrics
 import pooling
 from studies import PROTOCOLS, RecordError, Study, all_studies, of_protocol, read_record
 
@@ -61,6 +62,10 @@ def evaluation(seed: int, tracks: int = 30, things: int = 13) -> dict:
              "track": 0.7, "agreement": 0.8, "excerpt_gap": gap, "track_gap": 0.1}
             for n, (snr, gap) in enumerate([(20.0, 0.03), (20.0, 0.05), (10.0, 0.5)])
         ],
+        "not_music": {
+            "windows": 100, "shown": 3, "share": 0.03,
+            "kinds": [{"kind": "hum", "windows": 100, "shown": 3, "share": 0.03}],
+        },
         "against": [{"audio": "mp3", "excerpt": 0.9, "track": 0.9, "agreement": 0.97}],
     }  # fmt: skip
 
@@ -167,10 +172,11 @@ class Assembling(unittest.TestCase):
 
     def test_metrics_are_the_records_figures(self) -> None:
         self.fill()
-        figures = assemble.metrics(assemble.Records(self.records))
-        self.assertEqual(list(figures), list(assemble.METRICS))
+        figures = metrics.metrics(pooling.Records(self.records))
+        self.assertEqual(list(figures), list(metrics.METRICS))
         self.assertEqual((figures["p3_agreement"], figures["p3_excerpt_f32"], figures["ece"]), (0.9877, 0.7001, 0.0412))
         self.assertEqual(figures["rooms_20db_gap"], 0.04)
+        self.assertEqual(figures["not_music_shown"], 0.03)
         pooled = pooling.pool([
             read_record(self.records, study)["evaluation"] for study in of_protocol("p2-track", "paper")
         ])  # fmt: skip
@@ -197,11 +203,19 @@ class Assembling(unittest.TestCase):
                 training = {"configuration": {"epochs": 9}, "result": {"validation": {"excerpt": 0.5, "track": 0.6}}}
                 (self.records / "a-trial.json").write_text(json.dumps(training))
             for name, make in assemble.TABLES.items():
-                text = make(assemble.Records(self.records), "p3-shipped")
+                text = make(pooling.Records(self.records), "p3-shipped")
                 self.assertEqual("ot measured yet" in text, not filled and name != "trials", (name, text))
                 lines = [line.count("|") for line in text.splitlines() if line.startswith("|")]
                 self.assertLessEqual(len(set(lines)), 1, name)
-        self.assertIn("| `a-trial` | 9 |", assemble.trials_table(assemble.Records(self.records), ""))
+        self.assertIn("| `a-trial` | 9 |", assemble.trials_table(pooling.Records(self.records), ""))
+
+    def test_a_record_that_lacks_something_is_named(self) -> None:
+        self.fill()
+        rooms = Study("rooms", "shipped", trains=False)
+        write_record(self.records, rooms, {**evaluation(1), "rooms": []})
+        self.assertIn("rooms_20db_gap: the record of rooms-shipped lacks something", self.command().stderr)
+        write_record(self.records, Study("p3", "paper"), {"labels": LABELS})
+        self.assertIn("the records of p3-paper lack something: KeyError('excerpt')", self.command().stderr)
 
     def test_unknown_tables_and_studies_and_open_ends_are_refused(self) -> None:
         cases = [
@@ -211,8 +225,8 @@ class Assembling(unittest.TestCase):
             ("<!-- table: metrics -->\n<!-- table: metrics -->\n<!-- end table -->\n", "has no end"),
         ]
         for text, message in cases:
-            with self.subTest(text), self.assertRaisesRegex(assemble.AssembleError, message):
-                assemble.assembled(text, assemble.Records(self.records))
+            with self.subTest(text), self.assertRaisesRegex((assemble.AssembleError, pooling.PoolError), message):
+                assemble.assembled(text, pooling.Records(self.records))
 
     def test_the_paper_s_ablations_all_have_a_protocol(self) -> None:
         self.assertLessEqual(set(assemble.PAPER_CLAIMS), set(PROTOCOLS))

@@ -54,7 +54,13 @@ else:
     model = Path(given["--model"]) / "manifest.toml"
     sha256 = "shipped" if "shipped" in model.read_text() else "trained"
     side = {evaluation}
-    out.write_text(json.dumps({{"package": {{"sha256": sha256}}, "excerpt": side, "track": side}}))
+    record = {{"package": {{"sha256": sha256}}}}
+    if "--not-music" in arguments:
+        kinds = (here / "kinds").read_text().split() if (here / "kinds").is_file() else ["hum", "speech"]
+        record["not_music"] = {{"share": 0.25, "kinds": [{{"kind": kind}} for kind in kinds]}}
+    else:
+        record.update(excerpt=side, track=side)
+    out.write_text(json.dumps(record))
 """
 
 
@@ -188,6 +194,16 @@ class Running(Scratch):
         study.run_all(self.studio(), [shipped])
         self.assertEqual(len(self.calls("harmonynet")), 2)
         self.assertEqual(self.calls("quantize"), [])
+
+    def test_sounds_that_are_no_music_need_no_split_but_speech(self) -> None:
+        one = Study("not-music", "shipped", trains=False)
+        (self.folder / "kinds").write_text("hum")
+        self.assertIn("espeak-ng is missing", study.run_all(self.studio(), [one])[0])
+        (self.folder / "kinds").unlink()
+        self.assertEqual(study.run_all(self.studio(), [one]), [])
+        self.assertNotIn("--split", self.calls("harmonynet")[1])
+        study.show(self.studio(), [one])
+        self.assertIn("not-music-shipped  done: shown 0.250", self.printed.getvalue())
 
     def test_a_split_by_excerpts_is_quantized_on_its_own_excerpts(self) -> None:
         studio, one = self.studio(), Study("p1", "shipped")

@@ -43,7 +43,8 @@ STRONG = Augmentation(
     stretch=0.1, shift=2.0, colour=0.7, level=0.5, noise=0.3, mask_bands=20, mask_frames=24, mixup=0.4
 )
 LIGHT = Augmentation(level=0.3, colour=0.4, mask_bands=12, mask_frames=16, mixup=0.4)
-PRESETS = {"none": Augmentation(), "light": LIGHT, "strong": STRONG}
+ROOMS = Augmentation(level=0.3, colour=1.5, noise=0.3, mask_bands=12, mask_frames=16, mixup=0.4)
+PRESETS = {"none": Augmentation(), "light": LIGHT, "strong": STRONG, "rooms": ROOMS}
 
 
 def _uniform(n: int, low: float, high: float, rng: np.random.Generator) -> Tensor:

@@ -191,6 +191,20 @@ def load_part(
     return loaded
 
 
+def load_not_music(features: Path, frontend: Frontend, windows: Windows) -> tuple[Part, str]:
+    """Features of sounds that aren't music, and the SHA-256 of their contents."""
+    theirs = read_frontend(features)
+    if theirs.fingerprint != frontend.fingerprint:
+        raise DataError(f"{features}: fingerprint {theirs.fingerprint}; the music's is {frontend.fingerprint}")
+    paths = sorted(features.glob("*/*.npy"))
+    if not paths:
+        raise DataError(f"{features}: no <kind>/<number>.npy in it")
+    arrays = [_load(path, windows.frames) for path in paths]
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays))
+    names = [f"{path.parent.name}/{path.stem}" for path in paths]
+    return Part(arrays, np.zeros(len(arrays), np.int64), names, windows), digest.hexdigest()
+
+
 def _excerpts(rows: list[Entry], part: Part) -> list[np.ndarray]:
     """The excerpts of every track that the split's rows name."""
     chosen: dict[str, list[int]] = defaultdict(list)

@@ -168,6 +168,8 @@ def load_run(run: Path) -> tuple[HarmonyNet, list[str]]:
     if not path.is_file():
         raise ExportError(f"{path} is missing: has this run finished an epoch?")
     saved = torch.load(path, map_location="cpu", weights_only=True)
+    if saved.get("network", "harmonynet") != "harmonynet":
+        raise ExportError(f"{run} is a teacher ({saved['network']}); only harmonynet is exported")
     steps = saved.get("steps", WINDOW_STEPS)  # older runs know one length only
     model = HarmonyNet(len(saved["labels"]), saved["readout"], normalize=saved["normalize"], steps=steps)
     model.load_state_dict(saved["model"])

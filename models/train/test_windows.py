@@ -48,14 +48,15 @@ class Readout(unittest.TestCase):
 
 class Grid(Scratch):
     config = train.Config(
-        epochs=1, windows="grid", grid=40, steps=9, batch=4, precision="float32", augmentation="none", readout="last"
-    )
+        epochs=1, windows="grid", grid=40, steps=9, batch=4, precision="float32", augmentation="none", readout="last",
+        teachers="",
+    )  # fmt: skip
 
     def part(self, windows: data.Windows = data.Windows()) -> data.Part:
         return data.load_part(self.features, self.entries(), "train", list(GENRES), windows)
 
     def trainer(self, config: train.Config, part: data.Part) -> train.Trainer:
-        return train.Trainer(config, part, part, list(GENRES), self.folder)
+        return train.Trainer(config, train.Parts(part, part, None, 512), list(GENRES), self.folder, [])
 
     def test_the_grid_lies_on_multiples_of_its_hop_and_ends_with_the_track(self) -> None:
         part = self.part(data.Windows(frames_for(9), 88))
@@ -82,7 +83,7 @@ class Grid(Scratch):
 
     def test_a_trained_length_and_readout_come_back_from_the_run(self) -> None:
         config = train.Config(**{**self.config.__dict__, "readout": "none"})
-        train.train(config, self.features, self.split, "part", self.folder / "run")
+        train.train(config, train.Source(self.features, self.split, "part"), self.folder / "run")
         model, _ = export.load_run(self.folder / "run")
         self.assertEqual((model.steps, model.readout), (9, "none"))
         record = evaluate.evaluate(self.folder / "run", self.features, self.split, "part", "valid")
@@ -124,7 +125,7 @@ class Excerpts(Scratch):
         with self.assertRaisesRegex(data.DataError, "every 88 frames; the grid has 40"):
             data.grid_windows(self.part("train"), 40)
         with self.assertRaisesRegex(train.TrainError, "use --windows grid"):
-            train.train(train.Config(epochs=1), self.features, self.split, "part", self.folder / "run")
+            train.train(train.Config(epochs=1), train.Source(self.features, self.split, "part"), self.folder / "run")
         text = self.split.read_text()
         for wrong, message in (("9", r"\[9\]; it has 0 to 1"), ("x", "the excerpt 'x'")):
             self.split.write_text(text.replace("calm.1,calm,train,0", f"calm.1,calm,train,{wrong}"))
@@ -135,8 +136,8 @@ class Excerpts(Scratch):
         entries = self.entries()
         moved = [data.Entry(e.track, e.genre, e.part, e.artist, 1 - e.excerpt) for e in entries]
         self.assertNotEqual(data.data_hash(entries), data.data_hash(moved))
-        config = train.Config(epochs=1, windows="grid", batch=4, precision="float32")
-        train.train(config, self.features, self.split, "part", self.folder / "run")
+        config = train.Config(epochs=1, windows="grid", batch=4, precision="float32", teachers="")
+        train.train(config, train.Source(self.features, self.split, "part"), self.folder / "run")
         described = json.loads((self.folder / "run" / "training.json").read_text())["data"]
         self.assertEqual(described["tracks"], {"train": 12, "valid": 6, "test": 6})
         self.assertEqual(described["excerpts"], {"train": 12, "valid": 6, "test": 6})

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use harmonynet::classify::ClassifyError;
-use harmonynet::classify::manifest::{self, Contract, Frontend, GoldenWindow, Graphs, Manifest};
+use harmonynet::classify::manifest::{self, Frontend, GoldenWindow, Graphs, Manifest};
 use harmonynet::classify::package::sha256_hex;
 use harmonynet::classify::tract::{LoadOptions, TractClassifier};
-use harmonynet::spec::{FrontendSpec, MAX_LABELS, MEL_BANDS, WINDOW_FRAMES};
+use harmonynet::spec::{FrontendSpec, MAX_LABELS, MEL_BANDS};
 
 use crate::calibrate::Statistics;
 use crate::confidence::{self, arg_max, softmax};
 use crate::equalize;
 use crate::error::JobError;
 use crate::evaluate::{self, Agreement, Scored};
-use crate::features::{self, WINDOW_HOP};
+use crate::features::{self, Windows};
 use crate::fold::fold;
 use crate::measure;
 use crate::network::Network;
@@ -86,17 +86,18 @@ pub struct Package {
 /// # Errors
 /// What is wrong with the graph, the features or the result.
 pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
-    let spec = FrontendSpec::SHIPPED;
-    features::check_frontend(&job.features, &spec)?;
+    let spec = features::frontend(&job.features)?;
     let float_bytes = JobError::read(&job.float)?;
     let model = Model::decode(&float_bytes)?;
-    let read = read::read(&model, WINDOW_FRAMES, MEL_BANDS)?;
+    let length = read::window(&model)?;
+    let read = read::read(&model, length.frames(), MEL_BANDS)?;
     let labels = labels(&model, read.labels())?;
     let network = fold(&read);
     let tracks = |part: &str| features::tracks(&job.features, &job.split, &job.column, part, &labels);
     let (calibration, validation) = (tracks(&job.calibrate_on)?, tracks(&job.validate_on)?);
 
-    let windows = features::calibration_windows(&calibration, job.windows)?;
+    let cut = Windows::of(length, &spec);
+    let windows = features::calibration_windows(&calibration, cut, job.windows)?;
     let float = Engine::load(&float_bytes, &[])?;
     twins("the float graph", &float, &windows, |window| Some(read.forward(window).logits))?;
     let statistics = statistics(&network, &windows, &*stages.stage("calibrate", windows.len()));
@@ -104,13 +105,15 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
     let outcome = recipe::best(&network, &statistics, job.input_scale, &windows, &*progress)?;
     let int8_bytes = int8_model(&outcome.quantized, model.metadata.clone()).encode();
     // The runtime's own proof that convolutions and projection run on integers.
-    TractClassifier::from_onnx(&int8_bytes, labels.len(), 1.0, &LoadOptions::default())?;
+    let options = LoadOptions { frontend: spec, ..LoadOptions::default() };
+    TractClassifier::from_onnx(&int8_bytes, labels.len(), 1.0, &options)?;
     let int8 = Engine::load(&int8_bytes, &[])?;
     twins("the int8 graph", &int8, &windows, |window| outcome.quantized.forward(window).map(|t| t.logits))?;
 
     let progress = stages.stage("measure layers", windows.len());
     let noises = measure::noises(&outcome.equalized, &outcome.quantized, &windows, &*progress);
-    let scored = evaluate::score(&float, &int8, &validation, &*stages.stage("validate", validation.len()))?;
+    let progress = stages.stage("validate", validation.len());
+    let scored = evaluate::score(&float, &int8, &validation, cut, &*progress)?;
     if scored.is_empty() {
         return Err(features::FeatureError::Empty { part: job.validate_on.clone() }.into());
     }
@@ -126,8 +129,9 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
             calibrated_on: job.calibrate_on.clone(),
             calibration_windows: windows.len(),
             validated_on: job.validate_on.clone(),
-            window_hop_frames: WINDOW_HOP,
-            frontend: format!("{:016x}", spec.fingerprint()),
+            window_frames: length.frames(),
+            window_hop_frames: cut.period,
+            frontend: features::fingerprint(&spec),
             min_agreement: job.min_agreement,
         },
         equalization: outcome.blend.to_string(),
@@ -141,10 +145,17 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
     assemble(
         job,
         report,
-        labels,
+        &Contract { windows: cut, spec, labels },
         &Graph { bytes: float_bytes, engine: float },
         &Graph { bytes: int8_bytes, engine: int8 },
     )
+}
+
+/// What both graphs agree on.
+struct Contract {
+    windows: Windows,
+    spec: FrontendSpec,
+    labels: Vec<String>,
 }
 
 /// A graph's file and the engine that runs it.
@@ -156,11 +167,11 @@ struct Graph {
 fn assemble(
     job: &Job,
     report: Report,
-    labels: Vec<String>,
+    contract: &Contract,
     float: &Graph,
     int8: &Graph,
 ) -> Result<Package, JobError> {
-    let window = package::golden_window(job.golden.as_deref())?;
+    let window = package::golden_window(job.golden.as_deref(), contract.windows)?;
     let golden: Vec<u8> = window.iter().flat_map(|value| value.to_le_bytes()).collect();
     let octaves = features::octaves(&window);
     let entry = |file: &str, graph: &Graph| -> Result<manifest::Graph, JobError> {
@@ -177,11 +188,11 @@ fn assemble(
         name: job.name.clone(),
         version: job.version.clone(),
         licence: job.licence.clone(),
-        labels,
+        labels: contract.labels.clone(),
         temperature: report.confidence.temperature,
         unsure_below: report.confidence.unsure_below,
-        contract: Contract::CURRENT,
-        frontend: Frontend::of(FrontendSpec::SHIPPED),
+        contract: manifest::Contract::of(contract.windows.length),
+        frontend: Frontend::of(contract.spec),
         golden: GoldenWindow {
             file: "golden.i16le".into(),
             bytes: golden.len() as u64,

@@ -8,9 +8,24 @@ mod error; // what is wrong with a graph
 
 use self::check::{has, image, input, int, ints, shape, text};
 pub use self::error::{ReadError, SUPPORTED};
+use harmonynet::spec::{MAX_STEPS, MEL_BANDS, WindowLength};
+
 use crate::layout::Layout;
 use crate::network::{BatchNorm, Conv, Dense, Lstm, Network, ReadOut};
 use crate::onnx::{Attribute, Data, Graph, Model, Node, Tensor};
+
+/// The window that the graph's input is.
+///
+/// # Errors
+/// An input that is none of the contract's.
+pub fn window(model: &Model) -> Result<WindowLength, ReadError> {
+    let inputs = &model.graph.inputs;
+    let wanted = || format!("[1, 8 · steps + 14, {MEL_BANDS}], 1 to {MAX_STEPS} steps");
+    let Some(input) = inputs.first() else { return Err(shape("inputs", &[0], "one input, log_mel".into())) };
+    let frames = input.shape.get(1).copied().unwrap_or(0);
+    WindowLength::of_frames(frames)
+        .ok_or_else(|| shape(&format!("input {}", input.name), &input.shape, wanted()))
+}
 
 /// Reads a graph whose input `log_mel` is `[1, frames, bands]` and whose output is `logits`.
 ///

@@ -42,6 +42,8 @@ pub struct Settings {
     pub calibration_windows: usize,
     /// Part of the split that validated.
     pub validated_on: String,
+    /// Frames of one window.
+    pub window_frames: usize,
     /// Frames between two validation windows of a track.
     pub window_hop_frames: usize,
     /// Fingerprint of the front-end.

@@ -4,6 +4,7 @@ use super::*;
 use crate::network::ReadOut;
 use crate::parallel::Quiet;
 use crate::testing::{Random, float_model, network};
+use harmonynet::spec::WindowLength;
 
 struct NoStages;
 
@@ -15,10 +16,15 @@ impl Stages for NoStages {
 
 /// A float graph of few channels, two tracks per label and part, each label another tilt.
 fn prepared(dir: &Path) -> Job {
+    prepared_with(dir, WindowLength::SHIPPED, FrontendSpec::SHIPPED)
+}
+
+/// The same of another window and front-end.
+fn prepared_with(dir: &Path, length: WindowLength, spec: FrontendSpec) -> Job {
     let float = dir.join("float.onnx");
-    std::fs::write(&float, float_model(&network(9, WINDOW_FRAMES, MEL_BANDS, ReadOut::Mean)).encode())
-        .unwrap();
-    let spec = FrontendSpec::SHIPPED;
+    let network = network(9, length.frames(), MEL_BANDS, ReadOut::Mean);
+    std::fs::write(&float, float_model(&network).encode()).unwrap();
+    let windows = Windows::of(length, &spec);
     let description =
         serde_json::json!({ "fingerprint": format!("{:016x}", spec.fingerprint()), "spec": spec });
     std::fs::write(dir.join("frontend.json"), description.to_string()).unwrap();
@@ -29,7 +35,7 @@ fn prepared(dir: &Path) -> Job {
     {
         let name = format!("{part}{number}");
         split += &format!("{name},label{label},\"a, b \"\"c\"\"\",{part}\n");
-        let frames = WINDOW_FRAMES + 2 * WINDOW_HOP;
+        let frames = windows.length.frames() + 2 * windows.period;
         let value = |i: usize| {
             let tilt = (label as f32 - 1.0) * ((i % MEL_BANDS) as f32 / 64.0 - 1.0);
             ((tilt + random.uniform()) * 800.0) as i16
@@ -74,7 +80,10 @@ fn from_float_graph_to_package() {
     let window: Vec<i16> =
         file("golden.i16le").as_chunks().0.iter().map(|&b| i16::from_le_bytes(b)).collect();
     let frames = features::frames(&dir.path().join("label1/train0.npy")).unwrap();
-    assert_eq!(window, features::windows(&frames).nth(1).unwrap());
+    assert_eq!(
+        window,
+        Windows::of(WindowLength::SHIPPED, &FrontendSpec::SHIPPED).cut(&frames).nth(1).unwrap()
+    );
     let engine = Engine::load(file("int8.onnx"), &[]).unwrap();
     let logits = engine.run(&features::octaves(&window)).unwrap().swap_remove(0);
     assert_eq!(int8.golden, softmax(&logits, manifest.temperature).unwrap().as_slice());
@@ -123,10 +132,10 @@ fn what_cannot_be_used_is_refused_by_name() {
     std::fs::write(&job.split, split.replace("train1,label2", "train1,polka")).unwrap();
     assert!(refused(&job).contains("label polka is none of the model's"), "{}", refused(&job));
 
-    let other = FrontendSpec { low_hz: 40, ..FrontendSpec::SHIPPED };
+    let other = FrontendSpec { log_steps: 128, ..FrontendSpec::SHIPPED };
     let description =
         serde_json::json!({ "fingerprint": format!("{:016x}", other.fingerprint()), "spec": other });
     std::fs::write(dir.path().join("frontend.json"), description.to_string()).unwrap();
     let text = refused(&job);
-    assert!(text.contains("low_hz differs") && text.contains("harmonynet features"), "{text}");
+    assert!(text.contains("log_steps is out of range") && text.contains("harmonynet features"), "{text}");
 }

@@ -34,6 +34,15 @@ pub enum JobError {
         /// Logits.
         logits: usize,
     },
+    /// The network was trained with another front-end than the one that wrote the features.
+    Training {
+        /// The record of the training run.
+        path: PathBuf,
+        /// Its fingerprint of the front-end, where it has one.
+        trained: Option<String>,
+        /// The features' one.
+        features: String,
+    },
     /// The features or the split.
     Feature(FeatureError),
     /// A layer cannot be quantized.
@@ -84,6 +93,15 @@ impl std::fmt::Display for JobError {
                 f,
                 "the graph's metadata names {found} labels, but it has {logits} logits; export it again with its labels, \
                  2 to 32 of them"
+            ),
+            Self::Training { path, trained: None, .. } => {
+                write!(f, "{}: this record of a training run names no front-end", path.display())
+            }
+            Self::Training { path, trained: Some(trained), features } => write!(
+                f,
+                "{}: trained with front-end {trained}, but {features} wrote the features; name the features of the \
+                 training run",
+                path.display()
             ),
             Self::Feature(error) => error.fmt(f),
             Self::Quantize(error) => error.fmt(f),

@@ -1,6 +1,6 @@
 //! The whole way from a float graph and features to the files of a package.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use harmonynet::classify::ClassifyError;
 use harmonynet::classify::manifest::{self, Frontend, GoldenWindow, Graphs, Manifest};
@@ -87,6 +87,7 @@ pub struct Package {
 /// What is wrong with the graph, the features or the result.
 pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
     let spec = features::frontend(&job.features)?;
+    let training = job.training.as_deref().map(|path| training_record(path, &spec)).transpose()?;
     let float_bytes = JobError::read(&job.float)?;
     let model = Model::decode(&float_bytes)?;
     let length = read::window(&model)?;
@@ -145,7 +146,7 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
     assemble(
         job,
         report,
-        &Contract { windows: cut, spec, labels },
+        &Contract { windows: cut, spec, labels, training },
         &Graph { bytes: float_bytes, engine: float },
         &Graph { bytes: int8_bytes, engine: int8 },
     )
@@ -156,6 +157,8 @@ struct Contract {
     windows: Windows,
     spec: FrontendSpec,
     labels: Vec<String>,
+    /// The record of the training that made them.
+    training: Option<Vec<u8>>,
 }
 
 /// A graph's file and the engine that runs it.
@@ -208,11 +211,24 @@ fn assemble(
         ("quantization.json", report.to_json()?.into_bytes()),
         ("quantization.md", report.to_markdown().into_bytes()),
     ];
-    if let Some(training) = &job.training {
-        files.push(("training.json", JobError::read(training)?));
+    if let Some(training) = &contract.training {
+        files.push(("training.json", training.clone()));
     }
     files.push((manifest::FILE_NAME, manifest.to_toml()?.into_bytes()));
     Ok(Package { files, report })
+}
+
+/// The bytes of a training run's record, which must be of the features' front-end.
+fn training_record(path: &Path, spec: &FrontendSpec) -> Result<Vec<u8>, JobError> {
+    let bytes = JobError::read(path)?;
+    let record: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let trained = record.as_ref().and_then(|record| record["frontend"]["fingerprint"].as_str());
+    let features = features::fingerprint(spec);
+    if trained == Some(&features) {
+        Ok(bytes)
+    } else {
+        Err(JobError::Training { path: path.into(), trained: trained.map(String::from), features })
+    }
 }
 
 /// The labels that the training wrote into the graph, one per logit.

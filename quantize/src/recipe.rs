@@ -6,7 +6,7 @@ use crate::correct::correct_biases;
 use crate::equalize::{self, Blend};
 use crate::network::Network;
 use crate::parallel::{Progress, parallel};
-use crate::quantized::{Projection, QuantizedConv, QuantizedNetwork, head_of, to_i8};
+use crate::quantized::{Projection, QuantizedConv, QuantizedNetwork, to_i8};
 use crate::round::{Multiplier, quantize};
 use crate::scale::{Choice, Point, best_scale};
 
@@ -15,7 +15,7 @@ use crate::scale::{Choice, Point, best_scale};
 pub struct Scales {
     /// The layer.
     pub layer: String,
-    /// Its weights: one choice per tensor, or per gate row for the projection.
+    /// Its weights: one choice per tensor, or per row for the projection.
     pub weights: Vec<Choice>,
     /// Its outputs behind ReLU and pooling; none for the projection, whose sums leave the integers.
     pub activations: Option<Choice>,
@@ -161,19 +161,9 @@ pub fn quantize_network(
     let before = convs.last().map_or(input_scale, |c| c.output_scale);
     let (projection, choices) = quantize_projection(network, statistics, factors, before);
     scales.push(Scales { layer: "projection".into(), weights: choices, activations: None });
-    let (hidden, recurrence, read_out, dense) = head_of(network);
     let (frames, bands) = (network.frames, network.bands);
-    let network = QuantizedNetwork {
-        frames,
-        bands,
-        input_scale,
-        convs,
-        projection,
-        hidden,
-        recurrence,
-        read_out,
-        dense,
-    };
+    let network =
+        QuantizedNetwork { frames, bands, input_scale, convs, projection, head: network.head.clone() };
     Ok((network, scales))
 }
 
@@ -195,9 +185,13 @@ fn activation_scale(
         match network.convs.get(index + 1) {
             Some(next) => next.reading(channel).map(|w| w * w).sum(),
             None => {
-                let (bands, rows) =
-                    (network.bands_out(), network.lstm.weights.chunks_exact(network.lstm.inputs));
-                rows.flat_map(|row| &row[channel * bands..(channel + 1) * bands]).map(|w| w * w).sum()
+                let bands = network.bands_out();
+                network
+                    .projection
+                    .rows()
+                    .flat_map(|row| &row[channel * bands..(channel + 1) * bands])
+                    .map(|w| w * w)
+                    .sum()
             }
         }
     };
@@ -220,7 +214,7 @@ fn quantize_projection(
 ) -> (Projection, Vec<Choice>) {
     let energy = input_energy(statistics, factors, network.convs.len());
     let bands = network.bands_out();
-    let rows = || network.lstm.weights.chunks_exact(network.lstm.inputs);
+    let rows = || network.projection.rows();
     let choose = |row: &[f32]| {
         let weighted = row.iter().enumerate().map(|(i, &value)| Point { value, weight: energy[i / bands] });
         best_scale(&weighted.collect::<Vec<_>>())
@@ -230,7 +224,7 @@ fn quantize_projection(
         weights: rows().zip(&choices).flat_map(|(row, choice)| to_i8(row, choice.scale)).collect(),
         weight_scales: choices.iter().map(|choice| choice.scale).collect(),
         input_scale,
-        bias: network.lstm.bias.clone(),
+        bias: network.projection.bias.clone(),
     };
     (projection, choices)
 }

@@ -1,10 +1,17 @@
 use std::path::Path;
 
+use harmonynet::capture::demo::{DemoPlayer, Piece};
+use harmonynet::classify::tract::Role;
+use harmonynet::decide::{Decider, Policy};
+use harmonynet::flow::Block;
+use harmonynet::frontend::Frontend;
+use harmonynet::pipeline::Recognizer;
+use harmonynet::spec::WindowLength;
+
 use super::*;
 use crate::network::ReadOut;
 use crate::parallel::Quiet;
-use crate::testing::{Random, float_model, network};
-use harmonynet::spec::WindowLength;
+use crate::testing::{Random, float_model, network, without_lstm};
 
 struct NoStages;
 
@@ -21,9 +28,12 @@ fn prepared(dir: &Path) -> Job {
 
 /// The same of another window and front-end.
 fn prepared_with(dir: &Path, length: WindowLength, spec: FrontendSpec) -> Job {
+    prepared_of(dir, length, spec, &network(9, length.frames(), MEL_BANDS, ReadOut::Mean))
+}
+
+fn prepared_of(dir: &Path, length: WindowLength, spec: FrontendSpec, network: &Network) -> Job {
     let float = dir.join("float.onnx");
-    let network = network(9, length.frames(), MEL_BANDS, ReadOut::Mean);
-    std::fs::write(&float, float_model(&network).encode()).unwrap();
+    std::fs::write(&float, float_model(network).encode()).unwrap();
     let windows = Windows::of(length, &spec);
     let description =
         serde_json::json!({ "fingerprint": format!("{:016x}", spec.fingerprint()), "spec": spec });
@@ -112,6 +122,64 @@ fn the_runtime_loads_both_graphs_of_the_package() {
         // Recomputes the golden window; for int8, proves that products run on integers.
         TractClassifier::load(&package, &LoadOptions { precision, ..LoadOptions::default() }).unwrap();
     }
+}
+
+/// Five steps at three times the hop, with an LSTM and without: from the float graph to verdicts on self-made music.
+#[test]
+fn networks_of_another_window_and_hop_are_quantized_and_listen() {
+    let (length, spec) = (WindowLength::of_steps(5).unwrap(), FrontendSpec::SHIPPED.with_hop(1536));
+    for network in
+        [network(9, length.frames(), MEL_BANDS, ReadOut::Last), without_lstm(9, length.frames(), MEL_BANDS)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let job = prepared_of(dir.path(), length, spec, &network);
+        let out = dir.path().join("package");
+        let made = run(&job, &NoStages).unwrap();
+        assert!(made.report.logits_sqnr_db > 15.0, "{}", made.report.logits_sqnr_db);
+        assert_eq!((made.report.settings.window_frames, made.report.settings.window_hop_frames), (54, 32));
+        package::write_files(&out, &made.files).unwrap();
+
+        let package = harmonynet::classify::package::Package::open(out).unwrap();
+        assert_eq!(package.window().unwrap(), length);
+        let options = LoadOptions { frontend: spec, ..LoadOptions::default() };
+        let engine = TractClassifier::load(&package, &options).unwrap();
+        let products = engine.plan().iter().filter_map(|node| node.product.as_ref());
+        assert!(products.filter(|product| product.role == Role::Layer).all(|product| product.integer));
+        let decider = Decider::new(Policy::DEFAULT.for_window(length, spec.hop), 3).unwrap();
+        let mut recognizer = Recognizer::new(Frontend::new(spec).unwrap(), engine, decider);
+        let music: Vec<i32> = DemoPlayer::new(Piece::Disco, 22_050).take(10 * 22_050).collect();
+        let mut ends = vec![];
+        for (number, samples) in music.chunks(512).enumerate() {
+            let samples = samples.iter().copied().collect();
+            let block = Block { start: 512 * number as u64, lost: 0, samples };
+            recognizer.push(&block, |_, verdict, scores| ends.extend(scores.map(|_| verdict.at)));
+        }
+        // 143 frames of music: windows of 54 every 8.
+        let expected: Vec<u64> = (0..12).map(|n| 53 * 1536 + 1024 + n * 8 * 1536).collect();
+        assert_eq!(ends, expected);
+    }
+}
+
+#[test]
+fn a_training_record_of_other_features_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let training = dir.path().join("training.json");
+    let job = Job { training: Some(training.clone()), ..prepared(dir.path()) };
+    let trained_with = |spec: FrontendSpec| {
+        let record = serde_json::json!({ "frontend": { "fingerprint": features::fingerprint(&spec) } });
+        std::fs::write(&training, record.to_string()).unwrap();
+        run(&job, &NoStages)
+    };
+    let package = trained_with(FrontendSpec::SHIPPED).unwrap();
+    assert!(package.files.iter().any(|(name, _)| *name == "training.json"));
+    let error = trained_with(FrontendSpec::SHIPPED.with_hop(1536)).unwrap_err().to_string();
+    assert!(
+        error.contains("training.json: trained with front-end") && error.contains("092814f23737c348"),
+        "{error}"
+    );
+    std::fs::write(&training, "{}").unwrap();
+    let error = run(&job, &NoStages).unwrap_err().to_string();
+    assert!(error.contains("no front-end"), "{error}");
 }
 
 #[test]

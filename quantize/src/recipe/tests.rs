@@ -3,11 +3,15 @@ use crate::fold::fold;
 use crate::network::ReadOut;
 use crate::onnx::Engine;
 use crate::parallel::Quiet;
-use crate::testing::{assert_close, network, windows};
+use crate::testing::{assert_close, network, windows, without_lstm};
 use crate::write::int8_model;
 
 fn prepared(seed: u32, read_out: ReadOut) -> (Network, Statistics, Vec<Vec<f32>>) {
-    let network = fold(&network(seed, 22, 8, read_out));
+    prepared_of(seed, &network(seed, 22, 8, read_out))
+}
+
+fn prepared_of(seed: u32, network: &Network) -> (Network, Statistics, Vec<Vec<f32>>) {
+    let network = fold(network);
     let windows = windows(seed, 12, &network);
     let mut statistics = Statistics::new(&network);
     windows.iter().for_each(|window| statistics.add(&network.forward(window)));
@@ -16,8 +20,13 @@ fn prepared(seed: u32, read_out: ReadOut) -> (Network, Statistics, Vec<Vec<f32>>
 
 #[test]
 fn tract_computes_every_layer_as_the_integer_reference_does() {
-    for (seed, read_out) in [(1, ReadOut::Mean), (2, ReadOut::Last), (3, ReadOut::Mean)] {
-        let (network, statistics, windows) = prepared(seed, read_out);
+    for (seed, network) in [
+        (1, network(1, 22, 8, ReadOut::Mean)),
+        (2, network(2, 22, 8, ReadOut::Last)),
+        (3, network(3, 38, 8, ReadOut::Mean)),
+        (4, without_lstm(4, 38, 8)),
+    ] {
+        let (network, statistics, windows) = prepared_of(seed, &network);
         let outcome = best(&network, &statistics, 0.125, &windows, &Quiet).unwrap();
         let bytes = int8_model(&outcome.quantized, Default::default()).encode();
         let whole = Engine::load(&bytes, &[]).unwrap();

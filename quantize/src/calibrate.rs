@@ -60,6 +60,14 @@ impl Histogram {
         }
     }
 
+    /// The magnitudes of every value of `windows`.
+    #[must_use]
+    pub fn of_magnitudes(windows: &[Vec<f32>]) -> Self {
+        let mut histogram = Self::default();
+        windows.iter().flatten().for_each(|x| histogram.add(x.abs()));
+        histogram
+    }
+
     /// Counts everything that `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.zeros += other.zeros;

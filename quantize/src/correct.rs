@@ -85,7 +85,7 @@ mod tests {
         let mut statistics = Statistics::new(&network);
         windows.iter().for_each(|window| statistics.add(&network.forward(window)));
         let factors = factors(&network, &statistics, Blend::NONE);
-        let (mut quantized, _) = quantize_network(&network, &statistics, &factors, 0.125).unwrap();
+        let (mut quantized, _) = quantize_network(&network, &statistics, &factors, 0.125, None).unwrap();
         correct_biases(&mut quantized, &statistics, &factors, &windows, &Quiet).unwrap();
         let conv = &quantized.convs[0];
         let sums: Vec<_> = windows.iter().map(|window| conv.sums(&quantized.plane(window))).collect();

@@ -9,6 +9,7 @@ use harmonynet::classify::tract::LoadError;
 use crate::evaluate::EvaluateError;
 use crate::features::FeatureError;
 use crate::onnx::OnnxError;
+use crate::ranges::RangesError;
 use crate::read::ReadError;
 use crate::recipe::QuantizeError;
 
@@ -42,6 +43,20 @@ pub enum JobError {
         trained: Option<String>,
         /// The features' one.
         features: String,
+    },
+    /// The file of ranges.
+    Ranges {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: RangesError,
+    },
+    /// The graph to compare with has other labels.
+    Reference {
+        /// The graph.
+        path: PathBuf,
+        /// Its labels.
+        labels: Vec<String>,
     },
     /// The features or the split.
     Feature(FeatureError),
@@ -102,6 +117,13 @@ impl std::fmt::Display for JobError {
                 "{}: trained with front-end {trained}, but {features} wrote the features; name the features of the \
                  training run",
                 path.display()
+            ),
+            Self::Ranges { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Reference { path, labels } => write!(
+                f,
+                "{}: its labels are {}, which are not those of the graph to quantize",
+                path.display(),
+                labels.join(", ")
             ),
             Self::Feature(error) => error.fmt(f),
             Self::Quantize(error) => error.fmt(f),

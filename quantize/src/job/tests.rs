@@ -63,7 +63,9 @@ fn prepared_of(dir: &Path, length: WindowLength, spec: FrontendSpec, network: &N
         calibrate_on: "train".into(),
         validate_on: "valid".into(),
         windows: 9,
-        input_scale: 0.125,
+        input_scale: None,
+        ranges: None,
+        reference: None,
         min_agreement: 0.5,
         show: 0.9,
         golden: Some(dir.join("label1/train0.npy")),
@@ -103,6 +105,15 @@ fn from_float_graph_to_package() {
     let json: serde_json::Value = serde_json::from_slice(file("quantization.json")).unwrap();
     assert_eq!(json["validation"]["windows"], 18);
     let markdown = std::str::from_utf8(file("quantization.md")).unwrap();
+    for picture in report::PICTURES {
+        assert!(markdown.contains(&format!("]({picture})")), "{picture} is not in\n{markdown}");
+        assert!(file(picture).starts_with(b"<svg ") && file(picture).ends_with(b"</svg>\n"));
+    }
+    let activations = std::str::from_utf8(file(report::PICTURES[0])).unwrap();
+    assert!(
+        ["input: ", "conv1: ", "conv2: "].iter().all(|layer| activations.contains(layer)),
+        "{activations}"
+    );
     for text in ["| conv2 |", "| projection |", "| window accuracy |", "SQNR", "Temperature"] {
         assert!(markdown.contains(text), "{text} is missing in\n{markdown}");
     }
@@ -158,6 +169,62 @@ fn networks_of_another_window_and_hop_are_quantized_and_listen() {
         let expected: Vec<u64> = (0..12).map(|n| 53 * 1536 + 1024 + n * 8 * 1536).collect();
         assert_eq!(ends, expected);
     }
+}
+
+#[test]
+fn given_ranges_and_another_reference_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = run(&prepared(dir.path()), &NoStages).unwrap();
+    // Ranges as the report has them, by layer.
+    let ranges: serde_json::Map<_, _> = plain.report.layers.iter().map(ranges_of).collect();
+    let path = dir.path().join("ranges.json");
+    std::fs::write(&path, serde_json::to_vec(&ranges).unwrap()).unwrap();
+    let other = network(10, WindowLength::SHIPPED.frames(), MEL_BANDS, ReadOut::Mean);
+    let reference = dir.path().join("reference.onnx");
+    std::fs::write(&reference, float_model(&other).encode()).unwrap();
+    let job = Job {
+        ranges: Some(path.clone()),
+        reference: Some(reference.clone()),
+        min_agreement: 0.0,
+        ..prepared(dir.path())
+    };
+    let package = run(&job, &NoStages).unwrap();
+    let file = |name: &str| &package.files.iter().find(|(n, _)| *n == name).unwrap().1;
+    assert_eq!(*file("float.onnx"), std::fs::read(&reference).unwrap());
+    let scale = |report: &Report, layer: usize| report.layers[layer].activation_scale.unwrap();
+    for layer in 0..3 {
+        let (given, found) = (scale(&plain.report, layer), scale(&package.report, layer));
+        assert!((given - found).abs() < 1e-6 * given, "layer {layer}: {found} instead of {given}");
+    }
+    let markdown = package.report.to_markdown();
+    assert!(
+        markdown.contains("quantization-aware training") && markdown.contains("another network"),
+        "{markdown}"
+    );
+    assert_eq!(package.report.tried.len(), 1);
+
+    std::fs::write(&path, "{}").unwrap();
+    let error = run(&job, &NoStages).unwrap_err().to_string();
+    assert!(error.contains("ranges.json: input.activations is missing"), "{error}");
+    let mut renamed = float_model(&other);
+    renamed.metadata.insert("labels".into(), r#"["a", "b", "c"]"#.into());
+    std::fs::write(&reference, renamed.encode()).unwrap();
+    let error = run(&job, &NoStages).unwrap_err().to_string();
+    assert!(error.contains("reference.onnx: its labels are a, b, c"), "{error}");
+}
+
+/// A layer's entry in a file of ranges, from its row in a report.
+fn ranges_of(layer: &report::LayerReport) -> (String, serde_json::Value) {
+    let mut ranges = serde_json::Map::new();
+    if let Some(scale) = layer.activation_scale {
+        ranges.insert("activations".into(), (127.0 * scale).into());
+    }
+    if let Some(scale) = layer.weight_scale {
+        let range = 127.0 * scale;
+        let value = if layer.layer == "projection" { vec![range; 20].into() } else { range.into() };
+        ranges.insert("weights".into(), value);
+    }
+    (layer.layer.clone(), ranges.into())
 }
 
 #[test]

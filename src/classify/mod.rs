@@ -6,7 +6,7 @@
 //!
 //! | module | what it does | needs |
 //! | --- | --- | --- |
-//! | [`window`] | the ring of the last [`WINDOW_FRAMES`](crate::spec::WINDOW_FRAMES) frames | nothing |
+//! | [`window`] | the ring of the last frames | nothing |
 //! | [`probability`] | logits → calibrated probabilities | nothing |
 //! | [`manifest`] | what a model package says of itself, and whether it may be believed | `std` |
 //! | [`package`] | the files of a package, from a folder or from the binary, never unverified | `std` |
@@ -24,16 +24,20 @@ pub mod package; // the package's files
 pub mod tract; // the reference engine
 
 use crate::flow::{LogMel, Scores};
+use crate::spec::WindowLength;
 
 /// An engine: frames in, scores out.
 pub trait Classifier {
+    /// How much of the stream its model judges at once.
+    fn window(&self) -> WindowLength;
+
     /// Takes the next frame of the stream.
     fn push(&mut self, frame: &LogMel);
 
     /// Forgets every frame: the stream had a gap.
     fn reset(&mut self);
 
-    /// The scores of the last [`WINDOW_FRAMES`](crate::spec::WINDOW_FRAMES) frames.
+    /// The scores of the last [`window`](Self::window) of frames.
     ///
     /// # Errors
     /// [`ClassifyError::NotReady`] before the window is full; else what went wrong in the engine.

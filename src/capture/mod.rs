@@ -20,6 +20,7 @@ mod dc;
 pub mod demo; // self-made music
 mod fault_injector;
 mod limit;
+mod random;
 mod resample;
 mod sample_format;
 
@@ -43,6 +44,7 @@ pub use conditioner::Conditioner;
 pub use dc::DcBlocker;
 pub use fault_injector::{FaultInjector, Faults};
 pub use limit::Limited;
+pub use random::SplitMix64;
 pub use resample::{MAX_COEFFICIENTS, MAX_TAPS, RateError, Resampler, pass_edge_hz};
 pub use sample_format::SampleFormat;
 

@@ -13,6 +13,7 @@ mod interval;
 mod judge;
 mod picture;
 mod record;
+mod rooms;
 mod split;
 mod summary;
 mod tables;
@@ -22,14 +23,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use harmonynet::capture::room::Place;
 use harmonynet::classify::manifest::Precision;
 use harmonynet::classify::package::Package;
 use serde_json::{Value, json};
 
 use self::judge::{Condition, Ears, Hearing, Judged};
+use self::rooms::Venue;
 use self::split::Part;
 use self::summary::{Beside, Summary};
 use super::engine::ModelArgs;
+use super::source;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -37,7 +41,8 @@ Examples:
   harmonynet evaluate --audio gtzan --split gtzan.csv --compare float --compare int8-20dB
   harmonynet evaluate --audio gtzan --split folds.csv --split-column fold0 --part test --json fold0.json
   harmonynet evaluate --audio lossless --against mp3 --split gtzan.csv --part valid,test
-  harmonynet evaluate --audio gtzan --split gtzan.csv --picture confusion.svg
+  harmonynet evaluate --audio gtzan --split gtzan.csv --rooms
+  harmonynet evaluate --audio gtzan --split gtzan.csv --room kitchen --snr 20 --picture confusion.svg
 
 AUDIO holds the recordings, in whatever folders. The CSV has the columns `track` (file name without extension) and
 the split's; its column `genre`, or else the recording's folder, is the truth. With a column `excerpt` (0, 1, 2...
@@ -49,7 +54,7 @@ genre where it isn't silent and its confidence is at least the model's `unsure_b
 
 The record (--json) has the keys package, engine, data, labels, excerpt, track (accuracy, interval, macro,
 per_label, confusion), hits ([excerpts of a track, hits, number of such tracks]), calibration, shown,
-shown_accuracy, compared, against: aggregates only.";
+shown_accuracy, compared, against, rooms: aggregates only.";
 
 /// Options of `evaluate`.
 #[derive(Args)]
@@ -80,6 +85,18 @@ pub(crate) struct EvaluateArgs {
     /// Hear the same tracks from this folder too, and count the excerpts with the same verdict
     #[arg(long, value_name = "DIR")]
     against: Vec<PathBuf>,
+
+    /// Play the tracks in this simulated room too
+    #[arg(long, value_name = "NAME", value_parser = source::place(), conflicts_with = "rooms")]
+    room: Vec<Place>,
+
+    /// Play the tracks in every simulated room
+    #[arg(long)]
+    rooms: bool,
+
+    /// How far the noise in a room lies below the music, decibels [default: 20 and 10]
+    #[arg(long, value_name = "DB", value_delimiter = ',', allow_negative_numbers = true)]
+    snr: Vec<f64>,
 
     /// Write the record, one JSON object, to a file; `-`: to standard output, without tables
     #[arg(long, value_name = "FILE")]
@@ -190,14 +207,28 @@ fn evaluate(args: &EvaluateArgs, ears: &Ears<'_>, package: &Package, report: &mu
     for folder in &args.against {
         conditions.push(Condition { precision: main, hearing: Hearing::Against(others(folder, &part)?) });
     }
+    for (place, snr_db) in venues(args) {
+        conditions
+            .push(Condition { precision: main, hearing: Hearing::Room(Box::new(Venue::new(place, snr_db))) });
+    }
     let judged = judge::judge(ears, &part.tracks, &conditions, args.jobs)?;
     let summary = Summary::new(labels.iter().map(|label| label.to_string()).collect(), &judged);
     data(args, &part, &summary, report);
     report.say(tables::of(&summary));
     report.record.extend(record::summary(&summary));
     compared(args, &judged, &summary, report);
+    let (table, rooms) = rooms::report(&conditions, &judged, &summary);
+    report.say(table);
+    report.put("rooms", rooms);
     let Some(path) = &args.picture else { return Ok(()) };
     fs::write(path, picture::svg(&summary)).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// The rooms that were asked for, the quietest noise first.
+fn venues(args: &EvaluateArgs) -> Vec<(Place, f64)> {
+    let places: &[Place] = if args.rooms { &Place::ALL } else { &args.room };
+    let snrs: &[f64] = if args.snr.is_empty() { &[20.0, 10.0] } else { &args.snr };
+    snrs.iter().flat_map(|snr_db| places.iter().map(move |place| (*place, *snr_db))).collect()
 }
 
 /// The same tracks in another folder.

@@ -18,17 +18,16 @@ use harmonynet::spec::{WINDOW_FRAMES, window_ends};
 
 use super::super::engine::{self, ModelArgs};
 use super::super::files;
+use super::rooms::Venue;
 use super::split::Track;
 
 /// A graph, and how it hears.
-#[derive(Clone, Debug)]
 pub(super) struct Condition {
     pub(super) precision: Precision,
     pub(super) hearing: Hearing,
 }
 
 /// How a track reaches the graph.
-#[derive(Clone, Debug)]
 pub(super) enum Hearing {
     /// As recorded.
     Plain,
@@ -36,6 +35,8 @@ pub(super) enum Hearing {
     Quieter,
     /// From other recordings of the same tracks, by their names.
     Against(BTreeMap<String, PathBuf>),
+    /// Played in a room.
+    Room(Box<Venue>),
 }
 
 /// What was said of one window.
@@ -143,10 +144,11 @@ impl Hearing {
             Self::Against(others) => others.get(&track.name).context("it has no other recording")?,
             _ => &track.path,
         };
-        let file = FileMicrophone::open(path)?;
+        let open = || Ok(FileMicrophone::open(path)?);
         Ok(match self {
-            Self::Quieter => Box::new(Quieter { inner: file, divisor: 10 }),
-            Self::Plain | Self::Against(_) => Box::new(file),
+            Self::Plain | Self::Against(_) => Box::new(open()?),
+            Self::Quieter => Box::new(Quieter { inner: open()?, divisor: 10 }),
+            Self::Room(venue) => venue.open(&track.name, open)?,
         })
     }
 }

@@ -19,6 +19,8 @@
 //! shown_accuracy   share of these that are right
 //! compared     [{graph, excerpt, track, agreement}, …]: accuracies, and the share of excerpts with the same verdict
 //! against      [{audio, excerpt, track, agreement}, …]
+//! rooms        [{room, loudspeaker, microphone, noise, snr_db, excerpt, track, agreement, excerpt_gap, track_gap}, …]: a gap
+//!              is the clean accuracy minus the room's
 //! ```
 
 use serde_json::{Value, json};

@@ -4,6 +4,7 @@
 //! split      which tracks, or which excerpts of them, count
 //! judge      each through the shipped path, in one or more conditions: what was said of every excerpt
 //! summary    added up: figures, interval, calibration
+//! not_music  the same for sounds that must not be shown as a genre
 //! tables, record, picture   for people, for programs, for documents
 //! ```
 
@@ -11,6 +12,7 @@ mod calibration;
 mod figures;
 mod interval;
 mod judge;
+mod not_music;
 mod picture;
 mod record;
 mod rooms;
@@ -43,6 +45,7 @@ Examples:
   harmonynet evaluate --audio lossless --against mp3 --split gtzan.csv --part valid,test
   harmonynet evaluate --audio gtzan --split gtzan.csv --rooms
   harmonynet evaluate --audio gtzan --split gtzan.csv --room kitchen --snr 20 --picture confusion.svg
+  harmonynet evaluate --not-music
 
 AUDIO holds the recordings, in whatever folders. The CSV has the columns `track` (file name without extension) and
 the split's; its column `genre`, or else the recording's folder, is the truth. With a column `excerpt` (0, 1, 2...
@@ -54,7 +57,7 @@ genre where it isn't silent and its confidence is at least the model's `unsure_b
 
 The record (--json) has the keys package, engine, data, labels, excerpt, track (accuracy, interval, macro,
 per_label, confusion), hits ([excerpts of a track, hits, number of such tracks]), calibration, shown,
-shown_accuracy, compared, against, rooms: aggregates only.";
+shown_accuracy, compared, against, rooms, not_music: aggregates only.";
 
 /// Options of `evaluate`.
 #[derive(Args)]
@@ -63,12 +66,12 @@ pub(crate) struct EvaluateArgs {
     model: ModelArgs,
 
     /// Folder of the collection
-    #[arg(long, value_name = "DIR")]
-    audio: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "not_music", requires = "split")]
+    audio: Option<PathBuf>,
 
     /// Table of the tracks
-    #[arg(long, value_name = "CSV")]
-    split: PathBuf,
+    #[arg(long, value_name = "CSV", requires = "audio")]
+    split: Option<PathBuf>,
 
     /// Column of the table that names each track's part
     #[arg(long, value_name = "NAME", default_value = "fault_filtered_split")]
@@ -79,31 +82,36 @@ pub(crate) struct EvaluateArgs {
     part: Vec<String>,
 
     /// Judge this beside --graph and count the excerpts on which both agree
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, requires = "audio")]
     compare: Vec<Other>,
 
     /// Hear the same tracks from this folder too, and count the excerpts with the same verdict
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", requires = "audio")]
     against: Vec<PathBuf>,
 
     /// Play the tracks in this simulated room too
-    #[arg(long, value_name = "NAME", value_parser = source::place(), conflicts_with = "rooms")]
+    #[arg(long, value_name = "NAME", value_parser = source::place(), conflicts_with = "rooms", requires = "audio")]
     room: Vec<Place>,
 
     /// Play the tracks in every simulated room
-    #[arg(long)]
+    #[arg(long, requires = "audio")]
     rooms: bool,
 
     /// How far the noise in a room lies below the music, decibels [default: 20 and 10]
     #[arg(long, value_name = "DB", value_delimiter = ',', allow_negative_numbers = true)]
     snr: Vec<f64>,
 
+    /// Hear silence, noise, hum, tones and speech, and count the windows shown as a genre; speech is read from DIR, else made
+    /// with espeak-ng
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    not_music: Option<Option<PathBuf>>,
+
     /// Write the record, one JSON object, to a file; `-`: to standard output, without tables
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
     /// Draw the confusion matrices, by track and by excerpt
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg", requires = "audio")]
     picture: Option<PathBuf>,
 
     /// Threads to use [default: one per processor]; figures don't depend on it
@@ -146,7 +154,15 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let ears = Ears::new(&args.model, &package)?;
     let mut report = Report { says: args.json.as_deref() != Some(Path::new("-")), ..Report::default() };
     report.package(args, &package)?;
-    evaluate(args, &ears, &package, &mut report)?;
+    if let (Some(audio), Some(split)) = (&args.audio, &args.split) {
+        music(args, audio, split, &ears, &package, &mut report)?;
+    }
+    if let Some(speech) = &args.not_music {
+        let (precision, labels) = (args.model.precision(), package.manifest().labels());
+        let (table, entry) = not_music::evaluate(&ears, precision, &labels, speech.as_deref(), args.jobs)?;
+        report.say(table);
+        report.put("not_music", entry);
+    }
     report.write(args.json.as_deref())
 }
 
@@ -198,9 +214,16 @@ impl Report {
 }
 
 /// The part of the collection in every condition.
-fn evaluate(args: &EvaluateArgs, ears: &Ears<'_>, package: &Package, report: &mut Report) -> Result<()> {
+fn music(
+    args: &EvaluateArgs,
+    audio: &Path,
+    split: &Path,
+    ears: &Ears<'_>,
+    package: &Package,
+    report: &mut Report,
+) -> Result<()> {
     let labels = package.manifest().labels();
-    let part = split::part(&args.split, &args.split_column, &args.part, &args.audio, &labels)?;
+    let part = split::part(split, &args.split_column, &args.part, audio, &labels)?;
     let main = args.model.precision();
     let mut conditions = vec![Condition { precision: main, hearing: Hearing::Plain }];
     conditions.extend(args.compare.iter().map(|other| other.condition()));
@@ -213,7 +236,7 @@ fn evaluate(args: &EvaluateArgs, ears: &Ears<'_>, package: &Package, report: &mu
     }
     let judged = judge::judge(ears, &part.tracks, &conditions, args.jobs)?;
     let summary = Summary::new(labels.iter().map(|label| label.to_string()).collect(), &judged);
-    data(args, &part, &summary, report);
+    data(args, audio, &part, &summary, report);
     report.say(tables::of(&summary));
     report.record.extend(record::summary(&summary));
     compared(args, &judged, &summary, report);
@@ -251,7 +274,7 @@ fn others(folder: &Path, part: &Part) -> Result<std::collections::BTreeMap<Strin
 }
 
 /// What was judged.
-fn data(args: &EvaluateArgs, part: &Part, summary: &Summary, report: &mut Report) {
+fn data(args: &EvaluateArgs, audio: &Path, part: &Part, summary: &Summary, report: &mut Report) {
     let (tracks, excerpts) = (summary.track.confusion.total(), summary.excerpt.confusion.total());
     let parts = args.part.join(",");
     report.say(format!("{tracks} tracks, {excerpts} excerpts: {parts} of {}\n", args.split_column));
@@ -271,7 +294,7 @@ fn data(args: &EvaluateArgs, part: &Part, summary: &Summary, report: &mut Report
             "excerpts": excerpts,
             "part": parts,
             "split_column": args.split_column,
-            "audio": name(&args.audio),
+            "audio": name(audio),
             "missing": part.missing,
             "torn": part.torn,
             "sha256": part.sha256,
@@ -284,7 +307,7 @@ fn name(folder: &Path) -> String {
     folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The conditions beside the first, in the order in which [`evaluate`] lists them.
+/// The conditions beside the first, in the order in which [`music`] lists them.
 fn compared(args: &EvaluateArgs, judged: &[Judged], summary: &Summary, report: &mut Report) {
     let graphs = args.compare.iter().map(|other| ("graph", other.name().to_string()));
     let folders = args.against.iter().map(|folder| ("audio", name(folder)));

@@ -123,6 +123,13 @@ impl<'a> Ears<'a> {
             windows.lost == 0 || track.excerpts.is_none(),
             "it is damaged, so that its excerpts can't be counted"
         );
+        if let Some(last) = track.excerpts.as_ref().and_then(BTreeSet::last) {
+            ensure!(
+                *last < windows.count,
+                "it has {} excerpts, but the table counts its excerpt {last}",
+                windows.count
+            );
+        }
         let wanted =
             |index| track.excerpts.as_ref().is_none_or(|kept: &BTreeSet<usize>| kept.contains(&index));
         let mut overall = Overall::new(self.policy.floor);

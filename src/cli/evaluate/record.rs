@@ -21,6 +21,7 @@
 //! against      [{audio, excerpt, track, agreement}, …]
 //! rooms        [{room, loudspeaker, microphone, noise, snr_db, excerpt, track, agreement, excerpt_gap, track_gap}, …]: a gap
 //!              is the clean accuracy minus the room's
+//! not_music    windows, shown (as a genre), share, kinds [{kind, windows, shown, share}, …], speech (where it came from)
 //! ```
 
 use serde_json::{Value, json};

@@ -57,6 +57,8 @@ pub struct Settings {
     pub other_reference: bool,
     /// Least share of validation windows with the same verdict.
     pub min_agreement: f64,
+    /// Most of the share of rightly labelled windows that might have been lost.
+    pub max_loss: Option<f64>,
 }
 
 /// Where scales come from.

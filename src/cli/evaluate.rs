@@ -51,7 +51,7 @@ AUDIO holds the recordings, in whatever folders. The CSV has the columns `track`
 the split's; its column `genre`, or else the recording's folder, is the truth. With a column `excerpt` (0, 1, 2...
 on the grid of windows) each row is one excerpt, and only the excerpts of the part count.
 
-Accuracy is the arg-max's, before anything is called unsure: of excerpts (windows of 3.88 s every 2.04 s) and of
+Accuracy is the arg-max's, before anything is called unsure: of excerpts (the windows of the model, every 2 s) and of
 tracks (normalized geometric mean over their excerpts). Intervals are bootstraps by track. A window is shown as a
 genre where it isn't silent and its confidence is at least the model's `unsure_below`.
 

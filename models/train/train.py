@@ -56,7 +56,7 @@ class Config:
     """Everything that decides the weights, besides data and code."""
 
     network: str = "harmonynet"
-    teachers: str = "statistics,pooled,pooled,coarse"
+    teachers: str = "statistics,pooled"
     teaching: float = 0.8
     lessons: str = "colour"
     epochs: int = 24

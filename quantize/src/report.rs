@@ -261,7 +261,7 @@ impl Report {
         for tried in &self.tried {
             writeln!(
                 out,
-                "| {} | {:.5} | {:.5} |",
+                "| {} | {:.5} | {:.6} |",
                 tried.equalization, tried.input_scale, tried.logit_error
             )?;
         }

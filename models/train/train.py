@@ -33,6 +33,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -83,12 +84,22 @@ PAPER = Config(
     epochs=60, rate=1e-3, schedule="constant", weight_decay=0.0, smoothing=0.0, average=0.0, patience=8,
     augmentation="none", readout="last", windows="grid", dropout=0.3, teachers="",
 )  # fmt: skip
+Batch = tuple[Tensor, Tensor, Tensor]  # windows as recorded, as a device hears them; target distributions
 TEACHERS = ("statistics", "pooled", "coarse")
 RECIPES = {"shipped": Config(), "paper": PAPER}
 
 
 class TrainError(Exception):
     """The run cannot be started or continued."""
+
+
+def ahead(items: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each made while the one before it is trained on."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
 
 
 class Averaged:
@@ -206,7 +217,7 @@ class Trainer:
         self.best: dict | None = None
         self.seconds = 0.0
 
-    def batches(self, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         """The epoch's windows in random order: of every track equally many at random positions, or the grid once; each
         batch as recorded, as a device would hear it, and its targets."""
         if self.grid is None:
@@ -250,7 +261,7 @@ class Trainer:
         torch.manual_seed(self.config.seed * 100_003 + self.epoch)  # dropout
         self.model.train()
         total, begin, shown = 0.0, time.monotonic(), time.monotonic()
-        for step, (recorded, x, targets) in enumerate(self.batches(rng)):
+        for step, (recorded, x, targets) in enumerate(ahead(self.batches(rng))):
             rate = rate_at(self.config, (self.epoch + step / self.steps) / self.config.epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate

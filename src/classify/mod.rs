@@ -7,12 +7,14 @@
 //! | module | what it does | needs |
 //! | --- | --- | --- |
 //! | [`window`] | the ring of the last [`WINDOW_FRAMES`](crate::spec::WINDOW_FRAMES) frames | nothing |
+//! | [`requantize`] | the one rounding rule of integer engines | nothing |
 //! | [`probability`] | logits → calibrated probabilities | nothing |
 //! | [`manifest`] | what a model package says of itself, and whether it may be believed | `std` |
 //! | [`package`] | the files of a package, from a folder or from the binary, never unverified | `std` |
 //! | [`tract`] | the reference engine: an ONNX graph of the streaming contract | `tract` |
 
 pub mod probability; // logits → probabilities
+pub mod requantize; // the one rounding rule
 pub mod window; // the last frames of the stream
 
 #[cfg(feature = "std")]

@@ -7,8 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use super::hash::sha256;
 use super::manifest::{self, Manifest, ManifestError, Precision};
 use super::window::Bands;
 use crate::spec::{FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
@@ -203,7 +202,7 @@ impl Package {
 /// The SHA-256 of `bytes` as a manifest states it: 64 lower-case hexadecimal digits.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a package cannot be used.

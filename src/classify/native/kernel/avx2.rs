@@ -24,8 +24,6 @@ pub(super) fn detect() -> Option<&'static Table> {
 const WIDTH: usize = 8;
 /// Vectors of outputs that are summed at once for four positions: channels come in multiples of 16.
 const VECTORS: usize = 2;
-/// Vectors of rows that are summed at once: rows come in multiples of 64.
-const ROW_VECTORS: usize = 8;
 
 fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     for block in (0..conv.outputs).step_by(VECTORS * WIDTH) {
@@ -175,6 +173,9 @@ impl Half {
 }
 
 /// Sums of all rows: a group is four bytes, or two words where `WORDS`.
+///
+/// Sixteen registers don't hold a sum per row, and jumping through the weights to sum some rows first would be slower than
+/// reading them in order: sums stay in the first cache, and each visit adds a few groups.
 #[target_feature(enable = "avx2")]
 fn rows<const WORDS: bool>(
     weights: &[u8],
@@ -183,22 +184,38 @@ fn rows<const WORDS: bool>(
 ) {
     assert_eq!(weights.len(), 4 * groups.len() * sums.len(), "weights are rows × inputs");
     let stride = 4 * sums.len();
-    for (block, out) in sums.as_chunks_mut::<{ ROW_VECTORS * WIDTH }>().0.iter_mut().enumerate() {
-        let mut totals = [_mm256_setzero_si256(); ROW_VECTORS];
-        for (row, group) in weights.chunks_exact(stride).zip(groups.clone()) {
-            let x = _mm256_set1_epi32(group);
-            let row = &row[block * ROW_VECTORS * 32..][..ROW_VECTORS * 32];
-            for (total, w) in totals.iter_mut().zip(row.as_chunks::<32>().0) {
-                let w = load(w);
-                *total = match WORDS {
-                    true => _mm256_add_epi32(*total, _mm256_madd_epi16(x, w)),
-                    false => add_bytes::<false>(*total, x, w),
-                };
-            }
+    sums.fill(0);
+    let mut groups = groups.map(|group| _mm256_set1_epi32(group));
+    let visits = weights.chunks_exact(VISIT * stride);
+    let rest = visits.remainder();
+    for weights in visits {
+        let x: [__m256i; VISIT] = core::array::from_fn(|_| groups.next().unwrap_or(_mm256_setzero_si256()));
+        add_groups::<VISIT, WORDS>(weights, x, sums);
+    }
+    for (weights, x) in rest.chunks_exact(stride).zip(groups) {
+        add_groups::<1, WORDS>(weights, [x], sums);
+    }
+}
+
+/// Groups that one visit of a sum adds.
+const VISIT: usize = 4;
+
+/// Adds `N` groups to all sums.
+#[target_feature(enable = "avx2")]
+fn add_groups<const N: usize, const WORDS: bool>(weights: &[u8], x: [__m256i; N], sums: &mut [i32]) {
+    let stride = 4 * sums.len();
+    let rows: [&[[u8; 32]]; N] = core::array::from_fn(|n| weights[n * stride..][..stride].as_chunks().0);
+    for (at, out) in sums.as_chunks_mut::<WIDTH>().0.iter_mut().enumerate() {
+        // SAFETY: `out` has eight i32.
+        let mut sum = unsafe { _mm256_loadu_si256(out.as_ptr().cast()) };
+        for (x, row) in x.iter().zip(rows) {
+            let w = load(&row[at]);
+            sum = match WORDS {
+                true => _mm256_add_epi32(sum, _mm256_madd_epi16(*x, w)),
+                false => add_bytes::<false>(sum, *x, w),
+            };
         }
-        for (out, total) in out.as_chunks_mut::<WIDTH>().0.iter_mut().zip(totals) {
-            // SAFETY: `out` has eight i32.
-            unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), total) };
-        }
+        // SAFETY: as above.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), sum) };
     }
 }

@@ -1,6 +1,7 @@
 //! The native engine's kernels side by side, and how much of the machine's int8 peak their convolutions reach:
 //! `cargo bench --no-default-features --features std,native --bench native`. A random network of the shipped shape;
-//! needs neither tract nor a package.
+//! needs neither tract nor a package. `native once KERNEL WINDOWS` only runs that many windows, for counters of
+//! instructions.
 
 #[expect(dead_code, reason = "shared with the whole benchmark, which uses all of it")]
 #[path = "paired.rs"]
@@ -30,6 +31,14 @@ fn main() -> Result<(), Failure> {
     let model = load(&SHAPE)?;
     let narrow = load(&Shape { hidden: 16, ..SHAPE })?;
     let kernels: Vec<Kernel> = Kernel::available().collect();
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if let [once, name, windows] = words.as_slice()
+        && once == "once"
+    {
+        let kernel = kernels.iter().find(|kernel| kernel.name() == name).ok_or("no such kernel here")?;
+        (0..windows.parse()?).for_each(|_| window(&model, *kernel, &frames, true));
+        return Ok(());
+    }
 
     println!("== one window of {} frames, and a verdict", frames.len());
     let whole = |kernel| window(&model, kernel, &frames, true);

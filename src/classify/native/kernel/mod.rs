@@ -11,7 +11,16 @@ macro_rules! has {
         $(std::arch::is_x86_feature_detected!($feature))&&+
     };
 }
-#[cfg(all(not(feature = "std"), target_arch = "x86_64"))]
+#[cfg(all(feature = "std", target_arch = "aarch64", target_feature = "neon"))]
+macro_rules! has {
+    ($($feature:tt),+) => {
+        $(std::arch::is_aarch64_feature_detected!($feature))&&+
+    };
+}
+#[cfg(all(
+    not(feature = "std"),
+    any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))
+))]
 macro_rules! has {
     ($($feature:tt),+) => {
         cfg!(all($(target_feature = $feature),+))
@@ -24,6 +33,8 @@ mod portable; // the specification
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
 
 use super::model::Conv;
 
@@ -57,7 +68,9 @@ impl Kernel {
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let special = [avx512::detect(), avx2::detect()];
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        let special = [neon::detect_dot(), Some(&neon::NEON)];
+        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
         let special: [Option<&'static Table>; 0] = [];
         special.into_iter().flatten().map(Self).chain([Self::PORTABLE])
     }

@@ -35,7 +35,7 @@ test-train: ## the training recipe's tests, in a Python environment in target/ (
 	target/train-venv/bin/pip install --quiet --disable-pip-version-check -r models/train/requirements.txt
 	cd models/train && ../../target/train-venv/bin/python -m unittest discover -v -p 'test*.py'
 
-lint: ## formatting, clippy, documentation, licences of dependencies, scripts
+lint: ## formatting, clippy, documentation, licences of dependencies, scripts, the model card's tables
 	@.ci/setup lint
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -43,6 +43,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
 	shellcheck .ci/setup .ci/run .ci/features
+	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, tract or listen: one table)
 	@.ci/setup bench

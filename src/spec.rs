@@ -5,6 +5,10 @@
 //! [fingerprint]: FrontendSpec::fingerprint
 //! [field]: FrontendSpec::difference
 
+mod window; // how much a model hears at once
+
+pub use window::{FRAMES_PER_STEP, MAX_STEPS, MAX_WINDOW_FRAMES, RECEPTIVE_MARGIN, WindowLength};
+
 /// The rate of all sound after capture, in hertz (the paper, section III).
 pub const SAMPLE_RATE_HZ: u32 = 22_050;
 /// Samples in one analysis window (the paper: 1024).
@@ -15,22 +19,6 @@ pub const MEL_BANDS: usize = 128;
 pub const MAX_LABELS: usize = 32;
 /// Log-mel values lie within ± this, Q8.8: 15.875 octaves of power, so that 127 steps of 1/8 octave hold them.
 pub const LOG_MEL_LIMIT: i16 = 4064;
-/// Frames that one LSTM step advances: three 2-fold poolings.
-pub const FRAMES_PER_STEP: usize = 8;
-/// Frames that the convolutions consume beyond `FRAMES_PER_STEP` per step: `frames = 8 · steps + 14`.
-pub const RECEPTIVE_MARGIN: usize = 14;
-/// LSTM steps of one window: the most that the 171 full frames of a 4 s excerpt give.
-pub const WINDOW_STEPS: usize = 19;
-/// Frames of one window: 166, which span 3.88 s of sound.
-pub const WINDOW_FRAMES: usize = FRAMES_PER_STEP * WINDOW_STEPS + RECEPTIVE_MARGIN;
-/// Frames between two verdicts while streaming, 0.56 s.
-pub const VERDICT_FRAMES: usize = 3 * FRAMES_PER_STEP;
-
-/// Whether a window ends after `frames` frames of a stream, where windows begin every `period` frames (not 0).
-#[must_use]
-pub const fn window_ends(frames: usize, period: usize) -> bool {
-    frames >= WINDOW_FRAMES && (frames - WINDOW_FRAMES).is_multiple_of(period)
-}
 
 /// How frames are made independent of the microphone's gain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +93,22 @@ impl FrontendSpec {
 
     /// The shipped front-end with absolute levels, for experiments with other normalizations.
     pub const ABSOLUTE: Self = Self { level: LevelHandling::Absolute { center: -20 * 256 }, ..Self::SHIPPED };
+
+    /// The same front-end at another hop: a level tracker remembers the same time in other frames.
+    #[must_use]
+    pub const fn with_hop(self, hop: u16) -> Self {
+        let level = match self.level {
+            LevelHandling::Tracked { frames, gate, center } if hop > 0 => {
+                let samples = frames as u32 * self.hop as u32;
+                let frames = (samples + hop as u32 / 2) / hop as u32;
+                let frames = if frames == 0 { 1 } else { frames };
+                let frames = if frames > u16::MAX as u32 { u16::MAX } else { frames as u16 };
+                LevelHandling::Tracked { frames, gate, center }
+            }
+            level => level,
+        };
+        Self { hop, level, ..self }
+    }
 
     /// A 64-bit FNV-1a hash of the [`Display`](core::fmt::Display) form, which names every field. Equal fingerprints mean equal numbers on every machine.
     #[must_use]
@@ -259,6 +263,22 @@ mod tests {
             assert_eq!(shipped.difference(&other), Some(field));
         }
         assert_eq!(shipped.difference(&shipped), None);
+    }
+
+    #[test]
+    fn another_hop_keeps_the_time_of_the_trackers_memory() {
+        let frames = |hop| match FrontendSpec::SHIPPED.with_hop(hop).level {
+            LevelHandling::Tracked { frames, .. } => frames,
+            LevelHandling::Absolute { .. } => 0,
+        };
+        // 256 · 512 samples, 5.9 s.
+        assert_eq!([512, 1536, 4096, 1].map(frames), [256, 85, 32, u16::MAX]);
+        assert_eq!(FrontendSpec::SHIPPED.with_hop(512), FrontendSpec::SHIPPED);
+        assert_eq!(
+            FrontendSpec::ABSOLUTE.with_hop(1536),
+            FrontendSpec { hop: 1536, ..FrontendSpec::ABSOLUTE }
+        );
+        assert_eq!(FrontendSpec::SHIPPED.with_hop(0).validate().map_err(|e| e.field), Err("hop"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use harmonynet::classify::tract::{LoadError, LoadOptions, Role, TractClassifier}
 use harmonynet::classify::window::Bands;
 use harmonynet::classify::{Classifier, ClassifyError};
 use harmonynet::flow::{Level, LogMel};
-use harmonynet::spec::FrontendSpec;
+use harmonynet::spec::{FrontendSpec, WindowLength};
 use support::graphs::{self, Form, LABELS, Recurrent};
 use support::packages;
 
@@ -79,6 +79,39 @@ fn a_gap_means_waiting_for_a_whole_window() {
 fn scores_that_are_not_numbers_are_an_error() {
     let mut engine = loaded(&graphs::picking_with(f32::NAN), &FLOAT);
     assert_eq!(engine.scores_of_window(&noise(4)), Err(ClassifyError::NotFinite));
+}
+
+/// The window is the model's: an engine takes the length that its graph has.
+#[test]
+fn a_graph_brings_its_own_window() {
+    let window = WindowLength::of_steps(5).unwrap();
+    for (form, recurrent, options) in
+        [(Form::Float, Recurrent::Lstm, FLOAT), (Form::Int8, Recurrent::Scan, INT8)]
+    {
+        let mut engine = loaded(&graphs::layered_over(window, [form; 3], recurrent), &options);
+        assert_eq!(engine.window(), window);
+        let frames = &noise(8)[..60];
+        for (number, bands) in frames.iter().enumerate() {
+            assert_eq!(engine.scores().is_ok(), number >= 54, "after {number} frames");
+            engine.push(&frame(number as u64, *bands));
+        }
+        let scores = engine.scores().unwrap();
+        assert_eq!(engine.scores_of_window(&frames[6..]).unwrap(), scores.probabilities);
+        assert_eq!(engine.scores_of_window(frames), Err(ClassifyError::NotReady));
+    }
+}
+
+#[test]
+fn a_graph_of_another_window_than_the_manifests_is_refused() {
+    let onnx = graphs::layered([Form::Int8; 3], Recurrent::Scan);
+    let mut manifest = packages::manifest_of(WindowLength::of_steps(5).unwrap(), FrontendSpec::SHIPPED);
+    let int8 = Some(packages::entry("int8.onnx", &onnx, &[1.0, 0.0, 0.0]));
+    manifest.graphs = Graphs { int8, float: None };
+    let folder = packages::write(&manifest, &[("int8.onnx", &onnx)]);
+    let error = TractClassifier::load(&Package::open(folder.path()).unwrap(), &INT8).unwrap_err();
+    let error = error.to_string();
+    let expected = "input is log_mel F32 [1, 166, 128]; required: log_mel F32 [1, 54, 128]";
+    assert!(error.contains("int8.onnx") && error.contains(expected), "{error}");
 }
 
 /// Each window starts from the recurrent layer's zero state, whatever was computed before it.
@@ -154,7 +187,8 @@ fn another_interface_is_refused_by_name_and_shape() {
     let window = [1, 166, 128];
     loaded(&graphs::misnamed("log_mel", &window, "logits", "MatMul"), &FLOAT);
     let error = refused(&graphs::misnamed("mel", &window, "logits", "MatMul"), &FLOAT);
-    assert_eq!(error, "the graph's input is mel F32 [1, 166, 128]; required: log_mel F32 [1, 166, 128]");
+    let required = "required: log_mel F32 [1, 8 · steps + 14, 128], 1 to 32 steps";
+    assert_eq!(error, format!("the graph's input is mel F32 [1, 166, 128]; {required}"));
     let error = refused(&graphs::misnamed("log_mel", &[1, 171, 128], "logits", "MatMul"), &FLOAT);
     assert!(error.contains("input is log_mel F32 [1, 171, 128]"), "{error}");
     let error = refused(&graphs::misnamed("log_mel", &window, "scores", "MatMul"), &FLOAT);

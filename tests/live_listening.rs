@@ -15,7 +15,7 @@ use harmonynet::flow::{Block, Fault, Labels, LogMel, Scores, State};
 use harmonynet::frontend::Frontend;
 use harmonynet::pipeline::Recognizer;
 use harmonynet::pipeline::listen::{News, Summary, listen};
-use harmonynet::spec::{FrontendSpec, VERDICT_FRAMES, WINDOW_FRAMES};
+use harmonynet::spec::{FrontendSpec, WindowLength};
 
 /// An engine that always says the same, and can be told to fail.
 struct Constant {
@@ -31,6 +31,10 @@ impl Constant {
 }
 
 impl Classifier for Constant {
+    fn window(&self) -> WindowLength {
+        WindowLength::SHIPPED
+    }
+
     fn push(&mut self, frame: &LogMel) {
         self.frames += 1;
         self.end = frame.end;
@@ -41,7 +45,7 @@ impl Classifier for Constant {
     }
 
     fn scores(&mut self) -> Result<Scores, ClassifyError> {
-        if self.frames < WINDOW_FRAMES {
+        if self.frames < WindowLength::SHIPPED.frames() {
             return Err(ClassifyError::NotReady);
         }
         if self.fails {
@@ -91,7 +95,7 @@ fn a_recording_is_heard_whole_however_slow_the_listener() {
     let (told, summary) = tell(|| player.take().ok_or(CaptureError::Ended), Constant::new());
     // 31.3 s of music, resampled from 48 to 22.05 kHz: frames, then windows, by arithmetic.
     let frames = (summary.heard as usize - 1024) / 512 + 1;
-    let verdicts = (frames - WINDOW_FRAMES) / VERDICT_FRAMES + 1;
+    let verdicts = (frames - 166) / 24 + 1;
     assert!(summary.heard > 30 * 22_050, "{} samples", summary.heard);
     assert_eq!(summary.verdicts as usize, verdicts);
     assert_eq!(summary.shown[1], summary.verdicts);
@@ -156,6 +160,9 @@ fn a_failing_engine_is_a_fault_that_is_shown() {
 fn an_engine_that_panics_ends_everything_instead_of_listening_half_dead() {
     struct Panics;
     impl Classifier for Panics {
+        fn window(&self) -> WindowLength {
+            WindowLength::SHIPPED
+        }
         fn push(&mut self, _: &LogMel) {
             panic!("on purpose");
         }

@@ -1,6 +1,9 @@
 //! The program as its users meet it: started, fed, and judged by what it prints and how it ends.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+#[path = "classify_support/mod.rs"]
+mod support;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -175,6 +178,66 @@ fn the_shipped_model_verifies() {
     let (integer, layers) = int8.rsplit_once("; ").unwrap().1.split_once(" of ").unwrap();
     let layers = layers.split_once(' ').unwrap().0;
     assert!(integer == layers && integer.parse::<u32>().unwrap() >= 4, "{int8}");
+}
+
+/// A model of five steps at three times the hop, whose weights mean nothing: every command takes window and front-end from
+/// its package.
+#[test]
+fn a_package_of_another_window_and_hop_runs_in_every_command() {
+    use harmonynet::classify::manifest::Graphs;
+    use harmonynet::classify::tract::{LoadOptions, TractClassifier};
+    use harmonynet::spec::{FrontendSpec, WindowLength};
+    use support::graphs::{Form, LABELS, Recurrent, layered_over};
+    use support::packages;
+
+    let (window, spec) = (WindowLength::of_steps(5).unwrap(), FrontendSpec::SHIPPED.with_hop(1536));
+    let onnx = layered_over(window, [Form::Int8; 3], Recurrent::Scan);
+    let mut engine = TractClassifier::from_onnx(&onnx, LABELS, 1.5, &LoadOptions::default()).unwrap();
+    let golden: Vec<[i16; 128]> = packages::golden(window)
+        .chunks_exact(256)
+        .map(|frame| core::array::from_fn(|band| i16::from_le_bytes([frame[2 * band], frame[2 * band + 1]])))
+        .collect();
+    let golden = engine.scores_of_window(&golden).unwrap();
+    let mut manifest = packages::manifest_of(window, spec);
+    manifest.unsure_below = 0.0;
+    manifest.graphs = Graphs { int8: Some(packages::entry("int8.onnx", &onnx, &golden)), float: None };
+    let folder = packages::write(&manifest, &[("int8.onnx", &onnx)]);
+    let model = folder.path().to_str().unwrap();
+
+    let shown = run(&["model", "--model", model]);
+    assert!(shown.status.success(), "{}", stderr(&shown));
+    assert!(stdout(&shown).contains("window       54 frames, 5 steps, 3.74 s"), "{}", stdout(&shown));
+    assert!(stdout(&shown).contains("hop 1536"), "{}", stdout(&shown));
+
+    let heard = run(&["listen", "--demo", "--pace", "fast", "--json", "--model", model]);
+    assert!(heard.status.success(), "{}", stderr(&heard));
+    let samples: Vec<u64> =
+        objects(&heard).iter().map(|verdict| verdict["sample"].as_u64().unwrap()).collect();
+    assert_eq!(samples[..3], [0, 1, 2].map(|n| 53 * 1536 + 1024 + n * 8 * 1536));
+
+    let music = folder.path().join("disco/a.wav");
+    std::fs::create_dir(music.parent().unwrap()).unwrap();
+    write_wav(&music, 22_050, render(Piece::Disco, 22_050).take(22_050 * 10));
+    let music = music.to_str().unwrap();
+    let classified = run(&["classify", "--json", "--model", model, music]);
+    assert!(classified.status.success(), "{}", stderr(&classified));
+    // 143 frames: windows of 54 every 32.
+    assert_eq!(objects(&classified)[0]["windows"], 3);
+
+    let described = |out: &str, options: &[&str]| -> serde_json::Value {
+        let out = folder.path().join(out);
+        let written = run(&[&["features", "--out", out.to_str().unwrap(), music], options].concat());
+        assert!(written.status.success(), "{}", stderr(&written));
+        let array = std::fs::read(out.join("disco/a.npy")).unwrap();
+        assert_eq!(array.len() / 256, 143);
+        serde_json::from_slice(&std::fs::read(out.join("frontend.json")).unwrap()).unwrap()
+    };
+    let coarse = described("coarse", &["--hop", "1536"]);
+    assert_eq!(coarse["fingerprint"], format!("{:016x}", spec.fingerprint()));
+    assert_eq!(described("mine", &["--model", model]), coarse);
+    let none = run(&["features", "--out", model, "--hop", "0", music]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(stderr(&none).contains("hop is out of range; allowed: 1 to 4096"), "{}", stderr(&none));
 }
 
 #[test]

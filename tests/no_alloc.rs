@@ -8,11 +8,14 @@ use std::cell::Cell;
 
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 use harmonynet::capture::{Channel, Conditioner, FaultInjector, Faults, Microphone, SampleFormat};
+use harmonynet::classify::window::Window;
+use harmonynet::classify::{Classifier, ClassifyError};
 use harmonynet::decide::{Decider, Policy};
 use harmonynet::display::{Display, Matrix, Memory, draw};
-use harmonynet::flow::{Labels, Level, Scene, Scores};
+use harmonynet::flow::{Block, Labels, Level, LogMel, Scene, Scores};
 use harmonynet::frontend::{Frontend, FrontendState};
-use harmonynet::spec::FrontendSpec;
+use harmonynet::pipeline::Recognizer;
+use harmonynet::spec::{FrontendSpec, WindowLength};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -82,6 +85,59 @@ fn nothing_is_allocated_from_a_captured_period_to_log_mel_frames() {
     assert_eq!(count, 0, "allocations in {frames} frames");
 }
 
+/// The window is the model's: a shorter one at a coarser hop is no other path.
+#[test]
+fn nothing_is_allocated_from_blocks_to_verdicts_of_another_window() {
+    /// An engine without a model: the loudest band of its window decides.
+    struct Loudest(Window);
+    impl Classifier for Loudest {
+        fn window(&self) -> WindowLength {
+            self.0.length()
+        }
+
+        fn push(&mut self, frame: &LogMel) {
+            self.0.push(frame);
+        }
+
+        fn reset(&mut self) {
+            self.0.reset();
+        }
+
+        fn scores(&mut self) -> Result<Scores, ClassifyError> {
+            let loudest = self.0.iter().flatten().max().copied().ok_or(ClassifyError::NotReady)?;
+            let p = if loudest > 0 { 0.9 } else { 0.1 };
+            Ok(Scores { end: self.0.end(), probabilities: [p, 1.0 - p].into_iter().collect() })
+        }
+    }
+
+    let (window, spec) = (WindowLength::of_steps(5).unwrap(), FrontendSpec::SHIPPED.with_hop(1536));
+    let policy = Policy::DEFAULT.for_window(window, spec.hop);
+    let frontend = Frontend::new(spec).unwrap();
+    let mut recognizer =
+        Recognizer::new(frontend, Loudest(Window::new(window)), Decider::new(policy, 2).unwrap());
+    let mut player = DemoPlayer::new(Piece::Disco, 22_050);
+    let mut block = Block::default();
+    let (mut verdicts, mut first) = (0, 0);
+    let count = allocations(|| {
+        for number in 0..1000_u64 {
+            // A gap in the middle.
+            block.lost = if number == 500 { 7 } else { 0 };
+            block.start += block.samples.len() as u64 + block.lost;
+            block.samples.clear();
+            block.samples.extend(player.by_ref().take(512));
+            recognizer.push(&block, |_, verdict, scores| {
+                verdicts += u64::from(scores.is_some());
+                first = if first == 0 { verdict.at } else { first };
+            });
+        }
+    });
+    assert_eq!(first, 53 * 1536 + 1024, "the end of the first window");
+    // Windows of 82,432 samples every 12,288, before the gap and after it.
+    let whole = |samples: u64| (samples - 82_432) / 12_288 + 1;
+    assert_eq!(verdicts, 2 * whole(500 * 512));
+    assert_eq!(count, 0, "allocations in {verdicts} verdicts");
+}
+
 #[test]
 fn nothing_is_allocated_from_scores_to_a_displays_pixels() {
     let labels: Labels =
@@ -120,7 +176,6 @@ fn nothing_is_allocated_from_scores_to_a_displays_pixels() {
 #[cfg(feature = "tract")]
 #[test]
 fn what_tract_allocates_for_a_verdict_is_counted() {
-    use harmonynet::classify::Classifier as _;
     use harmonynet::classify::manifest::Precision;
     use harmonynet::classify::package::Package;
     use harmonynet::classify::tract::{LoadOptions, TractClassifier};

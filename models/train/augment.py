@@ -31,18 +31,20 @@ class Augmentation:
     mask_bands: int = 0  # two masks of at most this many bands
     mask_frames: int = 0  # two masks of at most this many frames
     mixup: float = 0.0  # both parameters of the Beta distribution
+    window: int = WINDOW_FRAMES  # frames of a window
 
     @property
     def frames(self) -> int:
         """Frames to cut for one window, so that stretching finds enough."""
-        return math.ceil((WINDOW_FRAMES - 1) * (1 + self.stretch)) + 2 if self.stretch else WINDOW_FRAMES
+        return math.ceil((self.window - 1) * (1 + self.stretch)) + 2 if self.stretch else self.window
 
 
 STRONG = Augmentation(
     stretch=0.1, shift=2.0, colour=0.7, level=0.5, noise=0.3, mask_bands=20, mask_frames=24, mixup=0.4
 )
 LIGHT = Augmentation(level=0.3, colour=0.4, mask_bands=12, mask_frames=16, mixup=0.4)
-PRESETS = {"none": Augmentation(), "light": LIGHT, "strong": STRONG}
+ROOMS = Augmentation(level=0.3, colour=1.5, noise=0.3, mask_bands=12, mask_frames=16, mixup=0.4)
+PRESETS = {"none": Augmentation(), "light": LIGHT, "strong": STRONG, "rooms": ROOMS}
 
 
 def _uniform(n: int, low: float, high: float, rng: np.random.Generator) -> Tensor:
@@ -54,11 +56,11 @@ def _normal(shape: tuple[int, ...], rng: np.random.Generator) -> Tensor:
 
 
 def resample(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Tempo and pitch: linear interpolation along frames and bands, down to `WINDOW_FRAMES` frames."""
+    """Tempo and pitch: linear interpolation along frames and bands, down to `settings.window` frames."""
     n = len(x)
     if settings.stretch:
         rate = _uniform(n, 1 - settings.stretch, 1 + settings.stretch, rng)
-        x = _interpolate(x, torch.arange(WINDOW_FRAMES) * rate[:, None])
+        x = _interpolate(x, torch.arange(settings.window) * rate[:, None])
     if settings.shift:
         shift = _uniform(n, -settings.shift, settings.shift, rng)
         x = _interpolate(x.transpose(1, 2), torch.arange(MEL_BANDS) + shift[:, None]).transpose(1, 2)

@@ -4,6 +4,9 @@ A features folder holds `<genre>/<track>.npy` (int16, [frames, 128], Q8.8 octave
 specification of the front-end that wrote them). A split file is a CSV with the columns `track`, a column of parts
 (train, valid, test; anything else leaves the track out) and, if known, `artist`. Windows are always cut out of
 whole-track features, so that the front-end's level tracker is in the state a stream would have given it.
+
+A split by excerpts has a column `excerpt` besides: one row per excerpt, its index counted from the track's start at a
+hop of about 2 s. One track may then be in several parts.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from network import HOP_FRAMES, MEL_BANDS, WINDOW_FRAMES
+from network import FRAMES_PER_STEP, HOP_FRAMES, MEL_BANDS, WINDOW_FRAMES
 
 PARTS = ("train", "valid", "test")
 OCTAVE = 256.0  # Q8.8
@@ -35,15 +38,27 @@ class Entry:
     genre: str
     part: str
     artist: str = ""
+    excerpt: int | None = None  # of a split by excerpts: this one only
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Length and hop of the excerpts that are judged, in frames."""
+
+    frames: int = WINDOW_FRAMES
+    hop: int = HOP_FRAMES
 
 
 @dataclass
 class Part:
-    """The tracks of one part in memory: features, label indices, names."""
+    """The tracks of one part in memory: features, label indices, names; how they are judged, and in a split by
+    excerpts which excerpts of each track belong to the part."""
 
     features: list[np.ndarray]
     targets: np.ndarray
     tracks: list[str]
+    windows: Windows = Windows()
+    excerpts: list[np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,12 @@ class Frontend:
 
     fingerprint: str
     spec: dict
+
+    @property
+    def evaluation_hop(self) -> int:
+        """Frames between the excerpts that are judged: the whole steps of the network that come nearest to 2 s."""
+        step = FRAMES_PER_STEP * self.spec["hop"]
+        return FRAMES_PER_STEP * max(1, (2 * self.spec["rate_hz"] + step // 2) // step)
 
 
 def read_frontend(folder: Path) -> Frontend:
@@ -69,6 +90,9 @@ def read_frontend(folder: Path) -> Frontend:
     bands = frontend.spec.get("mel_bands", MEL_BANDS)
     if bands != MEL_BANDS:
         raise DataError(f"{path}: spec.mel_bands is {bands}; the network wants {MEL_BANDS}")
+    for field in ("rate_hz", "hop"):
+        if not isinstance(frontend.spec.get(field), int) or frontend.spec[field] <= 0:
+            raise DataError(f"{path}: spec.{field} is {frontend.spec.get(field)!r}; wanted a positive integer")
     return frontend
 
 
@@ -92,8 +116,15 @@ def read_split(path: Path, column: str, features: Path) -> list[Entry]:
             genre = row.get("genre") or folders.get(row["track"])
             if not genre:
                 raise DataError(f"{path}: {row['track']} has no genre column and no features in {features}")
-            entries.append(Entry(row["track"], genre, row[column], row.get("artist") or ""))
-    return sorted(entries, key=lambda entry: entry.track)
+            excerpt = _excerpt(path, row) if "excerpt" in row else None
+            entries.append(Entry(row["track"], genre, row[column], row.get("artist") or "", excerpt))
+    return sorted(entries, key=lambda entry: (entry.track, entry.excerpt or 0))
+
+
+def _excerpt(path: Path, row: dict[str, str]) -> int:
+    if not row["excerpt"].isdecimal():
+        raise DataError(f"{path}: {row['track']} has the excerpt {row['excerpt']!r}; wanted 0, 1, 2, …")
+    return int(row["excerpt"])
 
 
 def split_by_hash(features: Path) -> list[Entry]:
@@ -131,14 +162,18 @@ def labels_of(entries: list[Entry]) -> list[str]:
 
 
 def data_hash(entries: list[Entry]) -> str:
-    """SHA-256 of the sorted list of tracks, genres and parts."""
-    lines = sorted(f"{entry.track}\t{entry.genre}\t{entry.part}\n" for entry in entries)
+    """SHA-256 of the sorted list of tracks (with their excerpts, if the split is by excerpts), genres and parts."""
+    names = [entry.track if entry.excerpt is None else f"{entry.track}\t{entry.excerpt}" for entry in entries]
+    lines = sorted(f"{name}\t{entry.genre}\t{entry.part}\n" for name, entry in zip(names, entries))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def load_part(features: Path, entries: list[Entry], part: str, labels: list[str]) -> Part:
+def load_part(
+    features: Path, entries: list[Entry], part: str, labels: list[str], windows: Windows = Windows()
+) -> Part:
     """Reads the features of one part's tracks."""
-    chosen = [entry for entry in entries if entry.part == part]
+    rows = [entry for entry in entries if entry.part == part]
+    chosen = list({entry.track: entry for entry in rows}.values())
     if not chosen:
         raise DataError(f"the split has no track for {part!r}")
     unknown = sorted({entry.genre for entry in chosen} - set(labels))
@@ -148,27 +183,68 @@ def load_part(features: Path, entries: list[Entry], part: str, labels: list[str]
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise DataError(f"{len(missing)} of {len(paths)} tracks for {part!r} have no features, first {missing[0]}")
-    arrays = [_load(path) for path in paths]
-    return Part(arrays, np.array([labels.index(e.genre) for e in chosen]), [e.track for e in chosen])
+    arrays = [_load(path, windows.frames) for path in paths]
+    targets = np.array([labels.index(entry.genre) for entry in chosen])
+    loaded = Part(arrays, targets, [entry.track for entry in chosen], windows)
+    if any(entry.excerpt is not None for entry in rows):
+        loaded.excerpts = _excerpts(rows, loaded)
+    return loaded
 
 
-def _load(path: Path) -> np.ndarray:
+def load_not_music(features: Path, frontend: Frontend, windows: Windows) -> tuple[Part, str]:
+    """Features of sounds that aren't music, and the SHA-256 of their contents."""
+    theirs = read_frontend(features)
+    if theirs.fingerprint != frontend.fingerprint:
+        raise DataError(f"{features}: fingerprint {theirs.fingerprint}; the music's is {frontend.fingerprint}")
+    paths = sorted(features.glob("*/*.npy"))
+    if not paths:
+        raise DataError(f"{features}: no <kind>/<number>.npy in it")
+    arrays = [_load(path, windows.frames) for path in paths]
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays))
+    names = [f"{path.parent.name}/{path.stem}" for path in paths]
+    return Part(arrays, np.zeros(len(arrays), np.int64), names, windows), digest.hexdigest()
+
+
+def _excerpts(rows: list[Entry], part: Part) -> list[np.ndarray]:
+    """The excerpts of every track that the split's rows name."""
+    chosen: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        chosen[row.track].append(-1 if row.excerpt is None else row.excerpt)
+    for track, features in zip(part.tracks, part.features):
+        there = (len(features) - part.windows.frames) // part.windows.hop + 1
+        wanted = sorted(chosen[track])
+        if len(set(wanted)) < len(wanted) or not 0 <= wanted[0] <= wanted[-1] < there:
+            raise DataError(f"{track}: the split wants the excerpts {wanted}; it has 0 to {there - 1}, once each")
+    return [np.array(sorted(chosen[track])) for track in part.tracks]
+
+
+def _load(path: Path, least: int) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable .npy file ({error})") from None
     if array.dtype != np.int16 or array.ndim != 2 or array.shape[1] != MEL_BANDS:
         raise DataError(f"{path}: {array.dtype} {list(array.shape)}; wanted int16 [frames, {MEL_BANDS}]")
-    if len(array) < WINDOW_FRAMES:
-        raise DataError(f"{path}: {len(array)} frames; one window needs {WINDOW_FRAMES}")
+    if len(array) < least:
+        raise DataError(f"{path}: {len(array)} frames; one window needs {least}")
     return array
 
 
 def evaluation_windows(part: Part) -> tuple[np.ndarray, np.ndarray]:
-    """Every window that starts on a multiple of 88 frames (2 s): (track index, first frame) of each."""
+    """The excerpts by which a network is judged: (track index, first frame) of each."""
+    return grid_windows(part, part.windows.hop)
+
+
+def grid_windows(part: Part, hop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every window of the part that starts on a multiple of `hop` frames: (track index, first frame) of each."""
+    if part.excerpts is not None and hop != part.windows.hop:
+        raise DataError(f"a split by excerpts counts them every {part.windows.hop} frames; the grid has {hop}")
     tracks, starts = [], []
     for index, features in enumerate(part.features):
-        first = np.arange(0, len(features) - WINDOW_FRAMES + 1, HOP_FRAMES)
+        if part.excerpts is None:
+            first = np.arange(0, len(features) - part.windows.frames + 1, hop)
+        else:
+            first = part.excerpts[index] * hop
         tracks.append(np.full(len(first), index))
         starts.append(first)
     return np.concatenate(tracks), np.concatenate(starts)

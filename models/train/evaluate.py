@@ -1,6 +1,7 @@
 """Accuracy of a network on one part of the split, by excerpt and by track.
 
-An excerpt is a window of 166 frames; windows start every 88 frames (2 s). A track's verdict is the label with the
+An excerpt is a window of the network's length (166 frames, 3.88 s, unless trained otherwise); windows start every 2 s
+(88 frames of the shipped front-end). A track's verdict is the label with the
 largest mean of log-probabilities over its excerpts: what a device does that smooths in the log domain. Prints
 precision, recall and F1 per genre and a confusion matrix, and writes them to `<run>/evaluation-<part>.json`.
 
@@ -26,7 +27,7 @@ import torch
 
 import data
 from export import ExportError, load_run
-from network import WINDOW_FRAMES, HarmonyNet
+from network import HarmonyNet, frames_for
 
 
 @torch.no_grad()
@@ -39,7 +40,7 @@ def window_log_probabilities(
     rows = []
     for first in range(0, len(tracks), batch):
         chosen = slice(first, first + batch)
-        x = torch.from_numpy(data.cut(part, tracks[chosen], starts[chosen], WINDOW_FRAMES))
+        x = torch.from_numpy(data.cut(part, tracks[chosen], starts[chosen], part.windows.frames))
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
             logits = model(x)
         rows.append(torch.log_softmax(logits.float(), 1).numpy())
@@ -114,7 +115,8 @@ def evaluate(run: Path, features: Path, split: Path | None, column: str, part_na
     entries = data.read_split(split, column, features) if split else data.split_by_hash(features)
     if trained["data"]["sha256"] != data.data_hash(entries):
         raise data.DataError("this is not the split that the run was trained with: the data hash differs")
-    part = data.load_part(features, entries, part_name, labels)
+    windows = data.Windows(frames_for(model.steps), frontend.evaluation_hop)
+    part = data.load_part(features, entries, part_name, labels, windows)
     log_probabilities, tracks = window_log_probabilities(model, part)
     by_track = confusion(track_means(log_probabilities, tracks).argmax(1), part.targets, len(labels))
     by_excerpt = confusion(log_probabilities.argmax(1), part.targets[tracks], len(labels))

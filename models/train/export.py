@@ -1,11 +1,12 @@
 """Writes a trained network as a float ONNX graph that states the contract.
 
-    input  log_mel [1, 166, 128] float32, octaves (the front-end's i16 / 256)
+    input  log_mel [1, 8·steps + 14, 128] float32, octaves (the front-end's i16 / 256); 166 frames for 19 steps
     output logits  [1, labels]   float32
 
-The graph is built node by node (conv1, norm1, relu1, pool1, … lstm, mean or last, dense), so that names and operators
-are the same on every version of PyTorch; the quantizer and the runtime find their nodes by these names. After writing,
-the file is run by ONNX Runtime beside PyTorch, and a difference beyond 1e-4 is an error: no file is left behind.
+The graph is built node by node (conv1, norm1, relu1, pool1, … lstm, mean or last, dense; without LSTM dense, mean),
+so that names and operators are the same on every version of PyTorch; the quantizer and the runtime find their nodes
+by these names. After writing, the file is run by ONNX Runtime beside PyTorch, and a difference beyond 1e-4 is an
+error: no file is left behind.
 
     python models/train/export.py --run runs/main --out float.onnx
     python models/train/export.py --untrained 7 --out float.onnx    # random weights, for tests
@@ -23,7 +24,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from network import LSTM_INPUTS, LSTM_UNITS, MEL_BANDS, WINDOW_FRAMES, WINDOW_STEPS, HarmonyNet
+from network import LSTM_INPUTS, LSTM_UNITS, MEL_BANDS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for
 
 OPSET = 17
 TOLERANCE = 1e-4
@@ -46,6 +47,7 @@ def build_graph(model: HarmonyNet, labels: list[str]) -> onnx.ModelProto:
     """The graph of `model`'s weights as they are; dropout and its scaling don't appear at inference."""
     if model.normalize != "none":
         raise ExportError("a network with per-excerpt normalization cannot stream and is not exported")
+    frames = frames_for(model.steps)
     state = {name: value.detach().cpu().float().numpy() for name, value in model.state_dict().items()}
     nodes: list[onnx.NodeProto] = []
     tensors: list[onnx.TensorProto] = []
@@ -59,7 +61,7 @@ def build_graph(model: HarmonyNet, labels: list[str]) -> onnx.ModelProto:
         nodes.append(helper.make_node(op, inputs, [out], name=name, **attributes))
         return out
 
-    shape = tensor("image_shape", np.array([1, 1, WINDOW_FRAMES, MEL_BANDS], np.int64))
+    shape = tensor("image_shape", np.array([1, 1, frames, MEL_BANDS], np.int64))
     x = node("Reshape", "image", ["log_mel", shape])
     for index, block in enumerate(model.blocks):
         n, key = index + 1, f"blocks.{index}"
@@ -73,29 +75,33 @@ def build_graph(model: HarmonyNet, labels: list[str]) -> onnx.ModelProto:
         x = node("MaxPool", f"pool{n}", [x], kernel_shape=[2, 2], strides=[2, 2])
     # [1, C, steps, F] → [steps, 1, C, F] → [steps, 1, C·F]: the LSTM wants time first.
     x = node("Transpose", "steps_first", [x], perm=[2, 0, 1, 3])
-    x = node("Reshape", "steps", [x, tensor("steps_shape", np.array([WINDOW_STEPS, 1, LSTM_INPUTS], np.int64))])
-
-    lstm = [
-        tensor("lstm_weight", onnx_gates(state["lstm.weight_ih_l0"])[None]),
-        tensor("lstm_recurrence", onnx_gates(state["lstm.weight_hh_l0"])[None]),
-        tensor(
-            "lstm_bias",
-            np.concatenate([onnx_gates(state["lstm.bias_ih_l0"]), onnx_gates(state["lstm.bias_hh_l0"])])[None],
-        ),
-    ]
-    outputs = ["lstm_out"] if model.readout == "mean" else ["", "lstm_last"]
-    nodes.append(helper.make_node("LSTM", [x, *lstm], outputs, name="lstm", hidden_size=LSTM_UNITS))
-    if model.readout == "mean":  # [steps, 1, 1, 64] → [1, 64]
-        x = node("ReduceMean", "mean", ["lstm_out"], axes=[0, 1], keepdims=0)
-    else:  # [1, 1, 64] → [1, 64]
-        x = node("Reshape", "last", ["lstm_last", tensor("last_shape", np.array([1, LSTM_UNITS], np.int64))])
+    shape = [model.steps, LSTM_INPUTS] if model.lstm is None else [model.steps, 1, LSTM_INPUTS]
+    x = node("Reshape", "steps", [x, tensor("steps_shape", np.array(shape, np.int64))])
     dense = [tensor("dense_weight", state["dense.weight"]), tensor("dense_bias", state["dense.bias"])]
-    node("Gemm", "dense", [x, *dense], output="logits", transB=1)
+    if model.lstm is None:  # [steps, C·F] → [steps, labels] → [1, labels]
+        x = node("Gemm", "dense", [x, *dense], transB=1)
+        node("ReduceMean", "mean", [x], output="logits", axes=[0], keepdims=1)
+    else:
+        lstm = [
+            tensor("lstm_weight", onnx_gates(state["lstm.weight_ih_l0"])[None]),
+            tensor("lstm_recurrence", onnx_gates(state["lstm.weight_hh_l0"])[None]),
+            tensor(
+                "lstm_bias",
+                np.concatenate([onnx_gates(state["lstm.bias_ih_l0"]), onnx_gates(state["lstm.bias_hh_l0"])])[None],
+            ),
+        ]
+        outputs = ["lstm_out"] if model.readout == "mean" else ["", "lstm_last"]
+        nodes.append(helper.make_node("LSTM", [x, *lstm], outputs, name="lstm", hidden_size=LSTM_UNITS))
+        if model.readout == "mean":  # [steps, 1, 1, 64] → [1, 64]
+            x = node("ReduceMean", "mean", ["lstm_out"], axes=[0, 1], keepdims=0)
+        else:  # [1, 1, 64] → [1, 64]
+            x = node("Reshape", "last", ["lstm_last", tensor("last_shape", np.array([1, LSTM_UNITS], np.int64))])
+        node("Gemm", "dense", [x, *dense], output="logits", transB=1)
 
     graph = helper.make_graph(
         nodes,
         "harmonynet",
-        [helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, [1, WINDOW_FRAMES, MEL_BANDS])],
+        [helper.make_tensor_value_info("log_mel", TensorProto.FLOAT, [1, frames, MEL_BANDS])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, len(labels)])],
         tensors,
     )
@@ -113,12 +119,13 @@ def difference(graph: bytes, model: HarmonyNet, windows: int = 16) -> float:
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     noise = np.random.default_rng(166)
+    shape = (1, frames_for(model.steps), MEL_BANDS)
     worst = 0.0
     model.eval()
     with torch.no_grad():
         for _ in range(windows):
             level, spread = noise.uniform(-4, 4), noise.uniform(0.5, 4)
-            octaves = np.clip(noise.normal(level, spread, (1, WINDOW_FRAMES, MEL_BANDS)), -15.875, 15.875)
+            octaves = np.clip(noise.normal(level, spread, shape), -15.875, 15.875)
             octaves = (np.round(octaves * 256) / 256).astype(np.float32)
             theirs = session.run(["logits"], {"log_mel": octaves})[0]
             ours = model(torch.from_numpy(octaves)).numpy()
@@ -133,21 +140,23 @@ def export(model: HarmonyNet, labels: list[str], out: Path) -> float:
     if not worst <= TOLERANCE:
         raise ExportError(f"ONNX Runtime and PyTorch differ by {worst:.2e}; allowed: {TOLERANCE:.0e}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(graph)
+    partial = out.with_name(out.name + ".partial")
+    partial.write_bytes(graph)
+    partial.replace(out)
     return worst
 
 
-def untrained(seed: int, labels: int, readout: str) -> HarmonyNet:
+def untrained(seed: int, labels: int, readout: str, steps: int = WINDOW_STEPS) -> HarmonyNet:
     """Random weights with batch-norm statistics that are not trivial: learnt from noise, scales and offsets random."""
     torch.manual_seed(seed)
-    model = HarmonyNet(labels, readout, dropout=0.0).train()
+    model = HarmonyNet(labels, readout, dropout=0.0, steps=steps).train()
     with torch.no_grad():
         for block in model.blocks:
             block.norm.weight.uniform_(0.6, 1.4)
             block.norm.bias.uniform_(-0.3, 0.3)
         for _ in range(24):
             tilt = torch.linspace(2, -2, MEL_BANDS) * torch.rand(1)
-            model.features(torch.randn(4, WINDOW_FRAMES, MEL_BANDS) * 2 + tilt)
+            model.features(torch.randn(4, frames_for(steps), MEL_BANDS) * 2 + tilt)
         # The default initialization gives nearly equal logits; labels should be told apart in tests.
         model.dense.weight.mul_(8)
     return model.eval()
@@ -159,7 +168,10 @@ def load_run(run: Path) -> tuple[HarmonyNet, list[str]]:
     if not path.is_file():
         raise ExportError(f"{path} is missing: has this run finished an epoch?")
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    model = HarmonyNet(len(saved["labels"]), saved["readout"], normalize=saved["normalize"])
+    if saved.get("network", "harmonynet") != "harmonynet":
+        raise ExportError(f"{run} is a teacher ({saved['network']}); only harmonynet is exported")
+    steps = saved.get("steps", WINDOW_STEPS)  # older runs know one length only
+    model = HarmonyNet(len(saved["labels"]), saved["readout"], normalize=saved["normalize"], steps=steps)
     model.load_state_dict(saved["model"])
     return model.eval(), saved["labels"]
 
@@ -172,7 +184,10 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="DIR", help="run folder written by train.py")
     source.add_argument("--untrained", type=int, metavar="SEED", help="random weights instead, ten labels")
-    parser.add_argument("--readout", choices=("mean", "last"), default="mean", help="for --untrained (default: mean)")
+    parser.add_argument("--readout", choices=READOUTS, default="mean", help="for --untrained (default: mean)")
+    parser.add_argument(
+        "--steps", type=int, default=WINDOW_STEPS, metavar="N", help="for --untrained (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the ONNX file to write")
     args = parser.parse_args()
     try:
@@ -180,7 +195,7 @@ def main() -> None:
             model, labels = load_run(args.run)
         else:
             labels = list(GTZAN_LABELS)
-            model = untrained(args.untrained, len(labels), args.readout)
+            model = untrained(args.untrained, len(labels), args.readout, args.steps)
         worst = export(model, labels, args.out)
     except ExportError as error:
         sys.exit(f"export: {error}")

@@ -5,9 +5,11 @@
       → [N, 128, steps, 16] → [N, steps, 2048], feature index = channel · 16 + band
       → LSTM 64 from a zero state → mean over the steps (or the last step) → dropout → dense → logits [N, labels]
 
+or, to measure what the LSTM is worth, without it: dropout → dense on every step → mean over the steps.
+
 Convolutions are zero-padded in frequency and unpadded in time, poolings round down. So no value depends on where a
-window was cut out of a stream, and n LSTM steps need exactly 8·n + 14 frames. The constants below repeat `src/spec.rs`;
-a manifest that differs from them is refused by the runtime.
+window was cut out of a stream, and n steps need exactly 8·n + 14 frames. The constants below repeat `src/spec.rs`; 19
+steps are the default, another number is an argument.
 
 Not here: what the numbers in a frame mean (that is the front-end's specification), data, or training.
 """
@@ -27,7 +29,7 @@ HOP_FRAMES = 88  # 2 s of hop (86.13 frames), rounded to a multiple of FRAMES_PE
 CHANNELS = (32, 64, 128)
 LSTM_UNITS = 64
 LSTM_INPUTS = CHANNELS[-1] * (MEL_BANDS // 8)
-READOUTS = ("mean", "last")
+READOUTS = ("mean", "last", "none")
 NORMALIZATIONS = ("none", "excerpt")
 
 
@@ -80,13 +82,19 @@ class Block(nn.Module):
 class HarmonyNet(nn.Module):
     """Window of log-mel frames in, logits out.
 
-    `readout` is "mean" (over the LSTM's outputs) or "last" (the paper's). `normalize="excerpt"` standardizes every
-    window by its own mean and deviation: a reference measurement only, because it changes every frame with every
-    window and therefore cannot stream; the exporter refuses it.
+    `readout` is "mean" (over the LSTM's outputs), "last" (the paper's) or "none" (no LSTM). `normalize="excerpt"`
+    standardizes every window by its own mean and deviation: a reference measurement only, because it changes every
+    frame with every window and therefore cannot stream; the exporter refuses it. `steps` is the length of the windows
+    that it is meant for; the weights fit any.
     """
 
     def __init__(
-        self, labels: int, readout: str = "mean", dropout: float = 0.3, normalize: str = "none"
+        self,
+        labels: int,
+        readout: str = "mean",
+        dropout: float = 0.3,
+        normalize: str = "none",
+        steps: int = WINDOW_STEPS,
     ) -> None:
         super().__init__()
         if readout not in READOUTS:
@@ -95,11 +103,12 @@ class HarmonyNet(nn.Module):
             raise ValueError(f"normalize is {normalize!r}; allowed: {', '.join(NORMALIZATIONS)}")
         self.readout = readout
         self.normalize = normalize
+        self.steps = steps
         inputs = (1, *CHANNELS[:-1])
         self.blocks = nn.ModuleList(Block(i, o, dropout) for i, o in zip(inputs, CHANNELS))
-        self.lstm = nn.LSTM(LSTM_INPUTS, LSTM_UNITS, batch_first=True)
+        self.lstm = None if readout == "none" else nn.LSTM(LSTM_INPUTS, LSTM_UNITS, batch_first=True)
         self.drop = Dropout(dropout)
-        self.dense = nn.Linear(LSTM_UNITS, labels)
+        self.dense = nn.Linear(LSTM_INPUTS if self.lstm is None else LSTM_UNITS, labels)
 
     def features(self, log_mel: Tensor) -> Tensor:
         """[N, T, 128] octaves → [N, steps, 2048]: what the LSTM sees."""
@@ -115,10 +124,13 @@ class HarmonyNet(nn.Module):
             log_mel = (log_mel - mean) / (deviation + 1e-3)
         steps = self.features(log_mel)
         with torch.autocast("cpu", enabled=False):
+            if self.lstm is None:
+                return self.dense(self.drop(steps.float().contiguous())).mean(1)
             outputs, _ = self.lstm(steps.float().contiguous())
         return self.dense(self.drop(outputs.mean(1) if self.readout == "mean" else outputs[:, -1]))
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Trained numbers: 634,730 for ten labels, of which 256 are the second of the LSTM's two bias vectors."""
+    """Trained numbers: 634,730 for ten labels, of which 256 are the second of the LSTM's two bias vectors;
+    113,386 without LSTM."""
     return sum(p.numel() for p in model.parameters())

@@ -31,7 +31,10 @@ from network import (
 torch.set_num_threads(1)  # small work, and the same sums on every machine
 
 GENRES = ("calm", "loud")
-FRONTEND = {"fingerprint": "0123456789abcdef", "spec": {"revision": 1, "mel_bands": MEL_BANDS}}
+FRONTEND = {
+    "fingerprint": "0123456789abcdef",
+    "spec": {"revision": 1, "rate_hz": 22050, "hop": 512, "mel_bands": MEL_BANDS},
+}
 
 
 def write_features(folder: Path, tracks: int = 6, frames: int = 300) -> None:
@@ -257,10 +260,13 @@ class Figures(unittest.TestCase):
 
 
 class Training(Scratch):
-    config = train.Config(epochs=2, windows_per_track=3, batch=4, precision="float32", rate=3e-3)
+    config = train.Config(epochs=2, windows_per_track=3, batch=4, precision="float32", rate=3e-3, teachers="")
+
+    not_music: Path | None = None
 
     def go(self, name: str, config: train.Config | None = None, **arguments: int) -> train.Trainer:
-        return train.train(config or self.config, self.features, self.split, "part", self.folder / name, **arguments)
+        source = train.Source(self.features, self.split, "part", self.not_music)
+        return train.train(config or self.config, source, self.folder / name, **arguments)
 
     def test_a_resumed_run_ends_like_an_uninterrupted_one(self) -> None:
         whole = self.go("whole")
@@ -305,14 +311,51 @@ class Training(Scratch):
 
     def test_the_genres_are_learnt_and_the_best_network_is_exported(self) -> None:
         config = train.Config(
-            epochs=4, windows_per_track=12, batch=8, precision="float32", rate=3e-3, augmentation="none", average=0.8
-        )
+            epochs=4, windows_per_track=12, batch=8, precision="float32", rate=3e-3, augmentation="none", average=0.8,
+            teachers="",
+        )  # fmt: skip
         self.go("run", config)
         record = evaluate.evaluate(self.folder / "run", self.features, self.split, "part", "valid")
         self.assertEqual(record["figures"]["track"], 1.0)
         model, labels = export.load_run(self.folder / "run")
         self.assertEqual(labels, list(GENRES))
         self.assertLessEqual(export.export(model, labels, self.folder / "float.onnx"), export.TOLERANCE)
+
+    def test_teachers_are_trained_first_and_a_student_agrees_with_them(self) -> None:
+        config = train.Config(**{**self.config.__dict__, "teachers": "statistics,pooled,coarse"})
+        self.go("run", config, stop_after=1)
+        self.assertFalse((self.folder / "run" / "training.json").exists(), "teachers are not finished")
+        trainer = self.go("run", config)
+        names = [f"teacher-{number}-{name}" for number, name in enumerate(train.TEACHERS, 1)]
+        for name in names:
+            record = json.loads((self.folder / "run" / name / "training.json").read_text())
+            self.assertTrue(record["result"]["finished"])
+        self.assertEqual(sorted(path.name for path in (self.folder / "run").iterdir() if path.is_dir()), names)
+        x = torch.randn(3, WINDOW_FRAMES, 128)
+        opinion = trainer.opinion(x)
+        torch.testing.assert_close(opinion.sum(1), torch.ones(3))
+        each = [torch.softmax(teacher(x), 1) for teacher in trainer.taught]
+        torch.testing.assert_close(opinion, sum(each) / 3)
+        with self.assertRaisesRegex(export.ExportError, "is a teacher"):
+            export.load_run(self.folder / "run" / names[0])
+        with self.assertRaisesRegex(train.TrainError, "no such teacher: parrot"):
+            self.go("other", train.Config(**{**self.config.__dict__, "teachers": "parrot"}))
+
+    def test_what_is_not_music_is_no_label_more_than_another(self) -> None:
+        self.not_music = self.folder / "not-music"
+        (self.not_music / "hum").mkdir(parents=True)
+        (self.not_music / "frontend.json").write_text(json.dumps(FRONTEND))
+        np.save(self.not_music / "hum" / "0000.npy", np.full((200, 128), 7 * 256, np.int16))
+        trainer = self.go("run", train.Config(**{**self.config.__dict__, "augmentation": "none"}))
+        x, targets = next(iter(trainer.batches(np.random.default_rng(1))))
+        self.assertEqual((len(x), len(targets)), (5, 5))
+        torch.testing.assert_close(targets[-1], torch.full((2,), 0.5))
+        self.assertEqual(float(x[-1].mean()), 7.0)
+        record = json.loads((self.folder / "run" / "training.json").read_text())
+        self.assertEqual(len(record["data"]["not_music"]), 64)
+        (self.not_music / "frontend.json").write_text(json.dumps({**FRONTEND, "fingerprint": "other"}))
+        with self.assertRaisesRegex(data.DataError, "fingerprint other; the music's is"):
+            self.go("other")
 
     def test_a_shared_artist_is_a_warning(self) -> None:
         self.split.write_text(self.split.read_text().replace("artist calm 1", "artist calm 0"))

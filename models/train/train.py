@@ -4,12 +4,16 @@
     runs/<name>/log.jsonl       one line per epoch
     runs/<name>/best.pt         the averaged network of the best epoch: what export.py and evaluate.py read
     runs/<name>/last.pt         everything needed to go on after an interruption
+    runs/<name>/teacher-1-…     the same of every teacher, which is trained first
 
 Started again with the same configuration, a run goes on after its last finished epoch and ends as if it had never been
 interrupted: every epoch seeds its own random numbers. The test part of the split is never read here.
 
 The best epoch is the one with the largest mean of excerpt and track accuracy on the validation part, measured with the
 exponential moving average of the weights.
+
+Teachers are networks of other kinds (teachers.py), trained on the same part of the split in the same way. The mean of
+their opinions on a disturbed and mixed window is then most of the target that the student is given for it.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ import math
 import platform
 import sys
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,27 +40,36 @@ from torch import Tensor, nn
 
 import augment
 import data
+import teachers
 from evaluate import add_data_arguments, figures, fit_temperature, window_log_probabilities
-from network import NORMALIZATIONS, READOUTS, HarmonyNet, parameter_count
+from network import NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
 
-SOURCES = ("network.py", "data.py", "augment.py", "evaluate.py", "train.py")
+SHOWN_ARTISTS = 5
+NOT_MUSIC_SHARE = 0.1  # windows that aren't music, as a share of those that are
+SOURCES = ("network.py", "teachers.py", "data.py", "augment.py", "evaluate.py", "train.py")
 
 
 @dataclass(frozen=True)
 class Config:
     """Everything that decides the weights, besides data and code."""
 
-    epochs: int = 34
+    network: str = "harmonynet"
+    teachers: str = "statistics,pooled,pooled,coarse"
+    teaching: float = 0.8
+    epochs: int = 24
+    steps: int = WINDOW_STEPS
+    windows: str = "random"
     windows_per_track: int = 14
+    grid: int = 0
     batch: int = 32
     rate: float = 1.5e-3
     schedule: str = "cosine"
     weight_decay: float = 0.02
-    dropout: float = 0.3
+    dropout: float = 0.15
     smoothing: float = 0.1
     average: float = 0.998
     patience: int = 0
-    augmentation: str = "strong"
+    augmentation: str = "rooms"
     readout: str = "mean"
     normalize: str = "none"
     precision: str = "bfloat16"
@@ -65,8 +78,9 @@ class Config:
 
 PAPER = Config(
     epochs=60, rate=1e-3, schedule="constant", weight_decay=0.0, smoothing=0.0, average=0.0, patience=8,
-    augmentation="none", readout="last",
+    augmentation="none", readout="last", windows="grid", dropout=0.3, teachers="",
 )  # fmt: skip
+TEACHERS = ("statistics", "pooled", "coarse")
 RECIPES = {"shipped": Config(), "paper": PAPER}
 
 
@@ -103,6 +117,37 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
+def disturbances(config: Config) -> augment.Augmentation:
+    """The chosen preset, for windows of the run's length."""
+    return replace(augment.PRESETS[config.augmentation], window=frames_for(config.steps))
+
+
+def network_for(config: Config, labels: int, hop: int) -> nn.Module:
+    """The network that a configuration names, for features of that hop."""
+    stride = max(1, round(teachers.HOP / hop))
+    if config.network == "statistics":
+        return teachers.Statistics(labels, stride)
+    if config.network == "pooled":
+        return teachers.Pooled(labels, stride, config.dropout)
+    if config.network == "coarse":
+        return teachers.Coarse(labels, stride, config.dropout)
+    model = HarmonyNet(labels, config.readout, config.dropout, config.normalize, config.steps)
+    model.blocks.to(memory_format=torch.channels_last)
+    return model
+
+
+def teacher_configs(config: Config) -> dict[str, Config]:
+    """The teachers' own configurations, by the names of their run folders."""
+    names = [name for name in config.teachers.split(",") if name]
+    unknown = sorted(set(names) - set(TEACHERS))
+    if unknown:
+        raise TrainError(f"no such teacher: {', '.join(unknown)}; there are {', '.join(TEACHERS)}")
+    return {
+        f"teacher-{number}-{name}": replace(config, network=name, teachers="", seed=1000 * config.seed + number)
+        for number, name in enumerate(names, 1)
+    }
+
+
 def rate_at(config: Config, progress: float) -> float:
     """Learning rate at a share of the whole run: linear warm-up over 4 %, then a half cosine down to 1 %."""
     if config.schedule == "constant":
@@ -125,33 +170,70 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Ten
     return -(targets * torch.log_softmax(logits, 1)).sum(1).mean()
 
 
+@dataclass
+class Parts:
+    """What a run reads: windows to train on and to be judged by, features of what isn't music, the features' hop."""
+
+    train: data.Part
+    valid: data.Part
+    not_music: data.Part | None
+    hop: int
+
+
 class Trainer:
     """One run: network, average, optimizer and what they have reached."""
 
-    def __init__(self, config: Config, train: data.Part, valid: data.Part, labels: list[str], run: Path) -> None:
+    def __init__(self, config: Config, parts: Parts, labels: list[str], run: Path, taught: list[nn.Module]) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.train, self.valid, self.labels, self.run = config, train, valid, labels, run
-        self.model = HarmonyNet(len(labels), config.readout, config.dropout, config.normalize)
-        self.model.blocks.to(memory_format=torch.channels_last)
+        self.config, self.labels, self.run, self.taught = config, labels, run, taught
+        self.train, self.valid, self.not_music = parts.train, parts.valid, parts.not_music
+        self.model = network_for(config, len(labels), parts.hop)
         self.averaged = Averaged(self.model, config.average)
         self.optimizer = optimizer_for(self.model, config)
-        self.augmentation = augment.PRESETS[config.augmentation]
+        self.augmentation = disturbances(config)
+        grid = config.grid or self.train.windows.hop
+        self.grid = data.grid_windows(self.train, grid) if config.windows == "grid" else None
         self.precision = getattr(torch, config.precision)
-        self.steps = math.ceil(len(train.tracks) * config.windows_per_track / config.batch)
+        windows = len(self.train.tracks) * config.windows_per_track if self.grid is None else len(self.grid[0])
+        self.steps = math.ceil(windows / config.batch)
         self.epoch = 0
         self.best: dict | None = None
         self.seconds = 0.0
 
     def batches(self, rng: np.random.Generator):
-        """The epoch's windows: every track equally often, at random positions, in random order."""
-        tracks = rng.permutation(np.repeat(np.arange(len(self.train.tracks)), self.config.windows_per_track))
+        """The epoch's windows in random order: of every track equally many at random positions, or the grid once."""
+        if self.grid is None:
+            tracks = rng.permutation(np.repeat(np.arange(len(self.train.tracks)), self.config.windows_per_track))
+        else:
+            order = rng.permutation(len(self.grid[0]))
+            tracks, starts = self.grid[0][order], self.grid[1][order]
         frames = self.augmentation.frames
         for first in range(0, len(tracks), self.config.batch):
             chosen = tracks[first : first + self.config.batch]
-            room = np.array([max(0, len(self.train.features[t]) - frames) for t in chosen])
-            x = torch.from_numpy(data.cut(self.train, chosen, rng.integers(0, room + 1), frames))
+            if self.grid is None:
+                room = np.array([max(0, len(self.train.features[t]) - frames) for t in chosen])
+                start = rng.integers(0, room + 1)
+            else:
+                start = starts[first : first + self.config.batch]
+            x = torch.from_numpy(data.cut(self.train, chosen, start, frames))
             targets = torch.eye(len(self.labels))[self.train.targets[chosen]]
-            yield augment.apply(x, targets, self.augmentation, rng)
+            x, targets = augment.apply(x, targets, self.augmentation, rng)
+            yield self.with_not_music(x, targets, rng) if self.not_music else (x, targets)
+
+    def with_not_music(self, x: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """The batch and some windows of what isn't music, of which every label is equally true; never mixed."""
+        settings = replace(self.augmentation, mixup=0.0)
+        chosen = rng.integers(0, len(self.not_music.features), math.ceil(len(x) * NOT_MUSIC_SHARE))
+        room = np.array([max(0, len(self.not_music.features[i]) - settings.frames) for i in chosen])
+        other = torch.from_numpy(data.cut(self.not_music, chosen, rng.integers(0, room + 1), settings.frames))
+        even = torch.full((len(chosen), len(self.labels)), 1 / len(self.labels))
+        other, even = augment.apply(other, even, settings, rng)
+        return torch.cat([x, other]), torch.cat([targets, even])
+
+    @torch.no_grad()
+    def opinion(self, x: Tensor) -> Tensor:
+        """The teachers' mean probabilities, [N, labels]."""
+        return torch.stack([torch.softmax(teacher(x).float(), 1) for teacher in self.taught]).mean(0)
 
     def run_epoch(self) -> float:
         """One epoch; returns its mean training loss."""
@@ -165,7 +247,10 @@ class Trainer:
                 group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
                 logits = self.model(x)
+                taught = self.opinion(x) if self.taught else None
             loss = soft_cross_entropy(logits.float(), targets, self.config.smoothing)
+            if taught is not None:
+                loss = torch.lerp(loss, soft_cross_entropy(logits.float(), taught, 0.0), self.config.teaching)
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
@@ -196,6 +281,8 @@ class Trainer:
                 "labels": self.labels,
                 "readout": self.config.readout,
                 "normalize": self.config.normalize,
+                "steps": self.config.steps,
+                "network": self.config.network,
             }
             _replace(self.run / "best.pt", best)
         checkpoint = {
@@ -266,17 +353,22 @@ def check_same(run: Path, record: dict) -> None:
                 )
 
 
-def new_record(config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str]) -> dict:
+def new_record(
+    config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str], not_music: str | None = None
+) -> dict:
     """The training record before any training. It names no path of the machine."""
-    counts = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
+    counts = {part: len({entry.track for entry in entries if entry.part == part}) for part in data.PARTS}
+    described = {"sha256": data.data_hash(entries), "tracks": counts, "not_music": not_music}
+    if any(entry.excerpt is not None for entry in entries):
+        described["excerpts"] = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
     return {
         "configuration": asdict(config),
-        "augmentation": asdict(augment.PRESETS[config.augmentation]),
+        "augmentation": asdict(disturbances(config)),
         "frontend": {"fingerprint": frontend.fingerprint, "spec": frontend.spec},
-        "data": {"sha256": data.data_hash(entries), "tracks": counts},
+        "data": described,
         "code": {"sha256": code_hash()},
         "labels": labels,
-        "parameters": parameter_count(HarmonyNet(len(labels))),
+        "parameters": parameter_count(network_for(config, len(labels), frontend.spec["hop"])),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
 
@@ -294,31 +386,75 @@ def write_record(run: Path, record: dict, trainer: Trainer) -> None:
         result["validation"] = figures(log_probabilities, tracks, trainer.valid.targets)
         result["temperature"] = fit_temperature(log_probabilities, trainer.valid.targets[tracks])
     text = json.dumps({**record, "result": result}, indent=2)
-    (run / "training.json").write_text(text + "\n", encoding="utf-8")
+    partial = run / "training.json.partial"
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(run / "training.json")
 
 
-def train(
-    config: Config, features: Path, split: Path | None, column: str, run: Path, stop_after: int | None = None
-) -> Trainer:
-    """Runs or continues a training; `stop_after` ends this call after so many epochs."""
+@dataclass(frozen=True)
+class Source:
+    """Where the data are: features, the split's file and column, features of what isn't music."""
+
+    features: Path
+    split: Path | None = None
+    column: str = "fault_filtered_split"
+    not_music: Path | None = None
+
+
+def train(config: Config, source: Source, run: Path, stop_after: int | None = None) -> Trainer:
+    """Runs or continues a training, its teachers' first; `stop_after` ends every training of this call after so many
+    epochs."""
+    features, split, column = source.features, source.split, source.column
     frontend = data.read_frontend(features)
     entries = data.read_split(split, column, features) if split else data.split_by_hash(features)
     if split is None:
         print("warning: no --split: tracks of one artist may be in two parts, which overstates accuracy", flush=True)
-    for artist, parts in data.shared_artists(entries).items():
+    if config.windows == "random" and any(entry.excerpt is not None for entry in entries):
+        raise TrainError("windows at random positions would cut through a split by excerpts; use --windows grid")
+    shared = data.shared_artists(entries)
+    for artist, parts in list(shared.items())[:SHOWN_ARTISTS]:
         print(f"warning: {artist} is in {' and '.join(parts)}: accuracy is partly memory", flush=True)
+    if len(shared) > SHOWN_ARTISTS:
+        print(f"warning: so are {len(shared) - SHOWN_ARTISTS} more artists", flush=True)
     labels = data.labels_of(entries)
-    record = new_record(config, frontend, entries, labels)
-    check_same(run, record)
-    parts = [data.load_part(features, entries, part, labels) for part in ("train", "valid")]
-    run.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, *parts, labels, run)
-    trainer.resume()
+    windows = data.Windows(frames_for(config.steps), frontend.evaluation_hop)
+    train_part, valid = (data.load_part(features, entries, part, labels, windows) for part in ("train", "valid"))
+    parts = Parts(train_part, valid, None, frontend.spec["hop"])
+    not_music = None
+    if source.not_music:
+        parts.not_music, not_music = data.load_not_music(source.not_music, frontend, windows)
+    else:
+        print("note: no --not-music: the network will take speech and noise for one of its labels", flush=True)
     print(
-        f"{len(parts[0].tracks)} tracks to train on, {len(parts[1].tracks)} to validate, {len(labels)} labels, "
-        f"{trainer.steps} steps of {config.batch} windows per epoch, {torch.get_num_threads()} threads",
+        f"{len(train_part.tracks)} tracks to train on, {len(valid.tracks)} to validate, {len(labels)} labels, "
+        f"{torch.get_num_threads()} threads",
         flush=True,
     )
+
+    def one(config: Config, run: Path, taught: list[nn.Module]) -> Trainer:
+        record = new_record(config, frontend, entries, labels, not_music)
+        check_same(run, record)
+        run.mkdir(parents=True, exist_ok=True)
+        trainer = Trainer(config, parts, labels, run, taught)
+        trainer.resume()
+        run_epochs(trainer, record, stop_after)
+        return trainer
+
+    taught = []
+    for name, teaching in teacher_configs(config).items():
+        teacher = one(teaching, run / name, [])
+        if not teacher.finished:
+            return teacher
+        best = torch.load(run / name / "best.pt", map_location="cpu", weights_only=True)
+        teacher.averaged.model.load_state_dict(best["model"])
+        taught.append(teacher.averaged.model)
+    return one(config, run, taught)
+
+
+def run_epochs(trainer: Trainer, record: dict, stop_after: int | None) -> None:
+    """The epochs that are missing, each with its checkpoint; then the finished record."""
+    config, run = trainer.config, trainer.run
+    print(f"{run}: {config.network}, {trainer.steps} steps of {config.batch} windows per epoch", flush=True)
     until = config.epochs if stop_after is None else min(config.epochs, trainer.epoch + stop_after)
     while not trainer.finished and trainer.epoch < until:
         begin = time.monotonic()
@@ -327,7 +463,6 @@ def train(
         if not trainer.finished:
             write_record(run, record, trainer)
     write_record(run, record, trainer)
-    return trainer
 
 
 def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Config]:
@@ -344,9 +479,18 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="run folder, made or continued")
     parser.add_argument("--recipe", choices=RECIPES, default="shipped", help="whence the defaults (default: shipped)")
     parser.add_argument("--stop-after", type=int, metavar="N", help="end this call after N epochs; run again to go on")
+    parser.add_argument(
+        "--not-music", type=Path, metavar="DIR", help="features of sounds that aren't music (see negatives.py)"
+    )
     texts = {
+        "network": "what is trained; all but harmonynet are teachers, which aren't exported",
+        "teachers": "networks that are trained first and teach, separated by commas",
+        "teaching": "share of the teachers' opinion in the targets",
         "epochs": "length of the run and of the cosine schedule",
-        "windows_per_track": "windows cut from every track per epoch",
+        "steps": "length of a window: steps of the network, 8·steps + 14 frames",
+        "windows": "where training windows lie: at random positions, or every window of the grid once per epoch",
+        "windows_per_track": "of --windows random: windows cut from every track per epoch",
+        "grid": "of --windows grid: frames from window to window; 0 = 2 s, as when judging",
         "batch": "windows per step",
         "rate": "largest learning rate",
         "weight_decay": "of AdamW",
@@ -357,6 +501,8 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "seed": "of everything random",
     }
     choices = {
+        "network": ("harmonynet", *TEACHERS),
+        "windows": ("random", "grid"),
         "schedule": ("cosine", "constant"),
         "augmentation": tuple(augment.PRESETS),
         "readout": READOUTS,
@@ -383,7 +529,8 @@ def main() -> None:
     args, config = parse()
     torch.set_num_threads(args.threads)
     try:
-        trainer = train(config, args.features, args.split, args.split_column, args.run, args.stop_after)
+        source = Source(args.features, args.split, args.split_column, args.not_music)
+        trainer = train(config, source, args.run, args.stop_after)
     except (data.DataError, TrainError) as error:
         sys.exit(f"train: {error}")
     except KeyboardInterrupt:

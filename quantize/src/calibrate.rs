@@ -60,6 +60,14 @@ impl Histogram {
         }
     }
 
+    /// The magnitudes of every value of `windows`.
+    #[must_use]
+    pub fn of_magnitudes(windows: &[Vec<f32>]) -> Self {
+        let mut histogram = Self::default();
+        windows.iter().flatten().for_each(|x| histogram.add(x.abs()));
+        histogram
+    }
+
     /// Counts everything that `other` counted.
     pub fn merge(&mut self, other: &Self) {
         self.zeros += other.zeros;
@@ -126,8 +134,8 @@ pub struct Layer {
 pub struct Statistics {
     /// Per convolution.
     pub layers: Vec<Layer>,
-    /// Per gate row: total of the projection's sums.
-    pub gates: Vec<f64>,
+    /// Per row: total of the projection's sums.
+    pub rows: Vec<f64>,
     /// Steps counted.
     pub steps: u64,
 }
@@ -151,7 +159,7 @@ impl Statistics {
         };
         Self {
             layers: network.convs.iter().map(|conv| layer(conv.outputs)).collect(),
-            gates: vec![0.0; network.lstm.bias.len()],
+            rows: vec![0.0; network.projection.bias.len()],
             steps: 0,
         }
     }
@@ -167,10 +175,10 @@ impl Statistics {
             }
             layer.positions += (sums.frames * sums.bands) as u64;
         }
-        for step in &trace.gates {
-            self.gates.iter_mut().zip(step).for_each(|(sum, &x)| *sum += f64::from(x));
+        for step in &trace.rows {
+            self.rows.iter_mut().zip(step).for_each(|(sum, &x)| *sum += f64::from(x));
         }
-        self.steps += trace.gates.len() as u64;
+        self.steps += trace.rows.len() as u64;
     }
 
     /// Counts everything that `other` counted.
@@ -184,7 +192,7 @@ impl Statistics {
             layer.sums.iter_mut().zip(&from.sums).for_each(|(sum, x)| *sum += x);
             layer.positions += from.positions;
         }
-        self.gates.iter_mut().zip(&other.gates).for_each(|(sum, x)| *sum += x);
+        self.rows.iter_mut().zip(&other.rows).for_each(|(sum, x)| *sum += x);
         self.steps += other.steps;
     }
 }

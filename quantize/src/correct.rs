@@ -49,15 +49,15 @@ pub fn correct_biases(
     }
     let projection = &quantized.projection;
     let project = |x: &Plane<i32>| (0..x.frames).map(|step| projection.project(&x.step(step))).collect();
-    let mut gates: Vec<Vec<Vec<f32>>> = parallel(&inputs, &Quiet, project);
+    let mut rows: Vec<Vec<Vec<f32>>> = parallel(&inputs, &Quiet, project);
     let steps = statistics.steps.max(1) as f64;
     for row in 0..quantized.projection.bias.len() {
-        let found: f64 = gates.iter().flatten().map(|step| f64::from(step[row])).sum();
-        let shift = ((statistics.gates[row] - found) / steps) as f32;
+        let found: f64 = rows.iter().flatten().map(|step| f64::from(step[row])).sum();
+        let shift = ((statistics.rows[row] - found) / steps) as f32;
         quantized.projection.bias[row] += shift;
-        gates.iter_mut().flatten().for_each(|step| step[row] += shift);
+        rows.iter_mut().flatten().for_each(|step| step[row] += shift);
     }
-    Ok(parallel(&gates, progress, |gates| quantized.head(gates)))
+    Ok(parallel(&rows, progress, |rows| quantized.head.logits(rows)))
 }
 
 /// Sum over all positions, per channel.
@@ -85,7 +85,7 @@ mod tests {
         let mut statistics = Statistics::new(&network);
         windows.iter().for_each(|window| statistics.add(&network.forward(window)));
         let factors = factors(&network, &statistics, Blend::NONE);
-        let (mut quantized, _) = quantize_network(&network, &statistics, &factors, 0.125).unwrap();
+        let (mut quantized, _) = quantize_network(&network, &statistics, &factors, 0.125, None).unwrap();
         correct_biases(&mut quantized, &statistics, &factors, &windows, &Quiet).unwrap();
         let conv = &quantized.convs[0];
         let sums: Vec<_> = windows.iter().map(|window| conv.sums(&quantized.plane(window))).collect();
@@ -96,10 +96,10 @@ mod tests {
             let off = (found - statistics.layers[0].mean_sum(channel)).abs() / f64::from(conv.sum_scale());
             assert!(off <= 0.51, "channel {channel}: {off} steps");
         }
-        let gates = windows.iter().flat_map(|window| quantized.forward(window).unwrap().gates);
+        let rows = windows.iter().flat_map(|window| quantized.forward(window).unwrap().rows);
         let mut means = vec![0f64; quantized.projection.bias.len()];
-        gates.for_each(|step| means.iter_mut().zip(step).for_each(|(mean, x)| *mean += f64::from(x)));
-        for (found, wanted) in means.iter().zip(&statistics.gates) {
+        rows.for_each(|step| means.iter_mut().zip(step).for_each(|(mean, x)| *mean += f64::from(x)));
+        for (found, wanted) in means.iter().zip(&statistics.rows) {
             assert!((found - wanted).abs() / (statistics.steps as f64) < 1e-4);
         }
     }

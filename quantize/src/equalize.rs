@@ -2,7 +2,7 @@
 //!
 //! ReLU and max-pooling are positively homogeneous: dividing a channel's weights and bias by s > 0 and multiplying by s
 //! the weights that read the channel changes nothing in real numbers. Per-tensor scales do gain: small channels no
-//! longer drown in the steps of large ones. Between convolutions, and from the last one to the LSTM's projection.
+//! longer drown in the steps of large ones. Between convolutions, and from the last one to the projection.
 //!
 //! Two aims pull apart: weights of like size on both sides (Nagel et al. 2019, "Data-Free Quantization Through Weight
 //! Equalization and Bias Correction", section 4.1), and activations of like size, which are in 7 bits what weights are
@@ -79,14 +79,14 @@ fn by_weights(network: &Network) -> Factors {
     total
 }
 
-/// The largest magnitude of the weights that read a channel; behind the last convolution relative to their gate row,
+/// The largest magnitude of the weights that read a channel; behind the last convolution relative to their row,
 /// since the projection has a scale per row.
 fn read_range(network: &Network, layer: usize, channel: usize) -> f32 {
     if let Some(next) = network.convs.get(layer + 1) {
         return next.reading(channel).fold(0f32, |most, w| most.max(w.abs()));
     }
     let bands = network.bands_out();
-    let rows = network.lstm.weights.chunks_exact(network.lstm.inputs);
+    let rows = network.projection.rows();
     rows.map(|row| {
         let range = |values: &[f32]| values.iter().fold(f32::MIN_POSITIVE, |most, w| most.max(w.abs()));
         range(&row[channel * bands..(channel + 1) * bands]) / range(row)
@@ -112,7 +112,7 @@ pub fn apply(network: &Network, factors: &Factors) -> Network {
         let row = conv.inputs * 9;
         conv.weights.iter_mut().enumerate().for_each(|(i, w)| *w /= factors[i / row]);
         conv.bias.iter_mut().zip(factors).for_each(|(b, f)| *b /= f);
-        let (bands, inputs) = (network.bands_out(), network.lstm.inputs);
+        let (bands, inputs) = (network.bands_out(), network.projection.inputs);
         match result.convs.get_mut(layer + 1) {
             Some(next) => {
                 let inputs = next.inputs;
@@ -120,7 +120,7 @@ pub fn apply(network: &Network, factors: &Factors) -> Network {
             }
             None => {
                 result
-                    .lstm
+                    .projection
                     .weights
                     .iter_mut()
                     .enumerate()
@@ -154,7 +154,7 @@ mod tests {
                 let equalized = apply(&network, &factors(&network, &statistics, blend));
                 for window in &windows {
                     let (wanted, found) = (network.forward(window), equalized.forward(window));
-                    wanted.gates.iter().zip(&found.gates).for_each(|(w, f)| assert_close(f, w, 1e-5));
+                    wanted.rows.iter().zip(&found.rows).for_each(|(w, f)| assert_close(f, w, 1e-5));
                     assert_close(&found.logits, &wanted.logits, 1e-5);
                 }
             }

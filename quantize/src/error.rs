@@ -9,6 +9,7 @@ use harmonynet::classify::tract::LoadError;
 use crate::evaluate::EvaluateError;
 use crate::features::FeatureError;
 use crate::onnx::OnnxError;
+use crate::ranges::RangesError;
 use crate::read::ReadError;
 use crate::recipe::QuantizeError;
 
@@ -33,6 +34,29 @@ pub enum JobError {
         found: usize,
         /// Logits.
         logits: usize,
+    },
+    /// The network was trained with another front-end than the one that wrote the features.
+    Training {
+        /// The record of the training run.
+        path: PathBuf,
+        /// Its fingerprint of the front-end, where it has one.
+        trained: Option<String>,
+        /// The features' one.
+        features: String,
+    },
+    /// The file of ranges.
+    Ranges {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: RangesError,
+    },
+    /// The graph to compare with has other labels.
+    Reference {
+        /// The graph.
+        path: PathBuf,
+        /// Its labels.
+        labels: Vec<String>,
     },
     /// The features or the split.
     Feature(FeatureError),
@@ -84,6 +108,22 @@ impl std::fmt::Display for JobError {
                 f,
                 "the graph's metadata names {found} labels, but it has {logits} logits; export it again with its labels, \
                  2 to 32 of them"
+            ),
+            Self::Training { path, trained: None, .. } => {
+                write!(f, "{}: this record of a training run names no front-end", path.display())
+            }
+            Self::Training { path, trained: Some(trained), features } => write!(
+                f,
+                "{}: trained with front-end {trained}, but {features} wrote the features; name the features of the \
+                 training run",
+                path.display()
+            ),
+            Self::Ranges { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Reference { path, labels } => write!(
+                f,
+                "{}: its labels are {}, which are not those of the graph to quantize",
+                path.display(),
+                labels.join(", ")
             ),
             Self::Feature(error) => error.fmt(f),
             Self::Quantize(error) => error.fmt(f),

@@ -3,7 +3,7 @@
 use harmonynet::classify::ClassifyError;
 
 use crate::confidence::{arg_max, softmax};
-use crate::features::{self, FeatureError, Track};
+use crate::features::{self, FeatureError, Track, Windows};
 use crate::onnx::{Engine, OnnxError};
 use crate::parallel::{Progress, parallel};
 
@@ -54,10 +54,12 @@ pub fn score(
     float: &Engine,
     int8: &Engine,
     tracks: &[Track],
+    windows: Windows,
     progress: &dyn Progress,
 ) -> Result<Vec<Scored>, EvaluateError> {
     let numbered: Vec<(usize, &Track)> = tracks.iter().enumerate().collect();
-    let scored = parallel(&numbered, progress, |(index, track)| score_track(float, int8, *index, track));
+    let scored =
+        parallel(&numbered, progress, |(index, track)| score_track(float, int8, *index, track, windows));
     Ok(scored.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
@@ -66,6 +68,7 @@ fn score_track(
     int8: &Engine,
     index: usize,
     track: &Track,
+    windows: Windows,
 ) -> Result<Vec<Scored>, EvaluateError> {
     let frames = features::frames(&track.path).map_err(EvaluateError::Feature)?;
     let one = |window: &[i16]| {
@@ -77,7 +80,7 @@ fn score_track(
         };
         Ok(Scored { track: index, label: track.label, float: logits(float)?, int8: logits(int8)? })
     };
-    features::windows(&frames).map(one).collect()
+    windows.cut(&frames).map(one).collect()
 }
 
 /// Figures of a set of scored windows.

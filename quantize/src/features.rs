@@ -8,11 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-pub use harmonynet::pipeline::recording::RECORDING_PERIOD_FRAMES as WINDOW_HOP;
-use harmonynet::spec::{FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
-
-/// Values of one window.
-pub const WINDOW_VALUES: usize = WINDOW_FRAMES * MEL_BANDS;
+use harmonynet::spec::{FrontendSpec, MEL_BANDS, WindowLength};
 
 /// Why features cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +28,23 @@ pub enum FeatureError {
         /// What is wrong.
         reason: String,
     },
-    /// The features come from another front-end.
+    /// The features come from a front-end that the runtime cannot compute.
     Frontend {
         /// The description of the front-end that wrote them.
         path: PathBuf,
-        /// The field that differs.
+        /// The field.
         field: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// The description of the front-end was changed after the features had been written.
+    Fingerprint {
+        /// The description.
+        path: PathBuf,
+        /// The fingerprint that it states.
+        stated: String,
+        /// The fingerprint of its fields.
+        found: String,
     },
     /// The split has no such column.
     Column {
@@ -67,9 +74,16 @@ impl std::fmt::Display for FeatureError {
         match self {
             Self::Unreadable { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Malformed { path, reason } => write!(f, "{}: {reason}", path.display()),
-            Self::Frontend { path, field } => write!(
+            Self::Frontend { path, field, allowed } => write!(
                 f,
-                "{}: written by another front-end, {field} differs; write the features again with `harmonynet features`",
+                "{}: written by another front-end; {field} is out of range, allowed: {allowed}; write the features again \
+                 with `harmonynet features`",
+                path.display()
+            ),
+            Self::Fingerprint { path, stated, found } => write!(
+                f,
+                "{}: the fingerprint is {stated}, but the fields beside it have {found}; write the features again with \
+                 `harmonynet features`",
                 path.display()
             ),
             Self::Column { path, column, available } => {
@@ -112,22 +126,30 @@ fn read(path: &Path) -> Result<Vec<u8>, FeatureError> {
     std::fs::read(path).map_err(unreadable)
 }
 
-/// Checks that the features in `dir` were written by the front-end `spec`.
+/// The front-end that wrote the features in `dir`.
 ///
 /// # Errors
-/// The field that differs, or why the description cannot be read.
-pub fn check_frontend(dir: &Path, spec: &FrontendSpec) -> Result<(), FeatureError> {
+/// The field that the runtime cannot compute, or why the description cannot be believed.
+pub fn frontend(dir: &Path) -> Result<FrontendSpec, FeatureError> {
     let path = dir.join("frontend.json");
     let malformed =
         |e: serde_json::Error| FeatureError::Malformed { path: path.clone(), reason: e.to_string() };
-    let found: Description = serde_json::from_slice(&read(&path)?).map_err(malformed)?;
-    match spec.difference(&found.spec) {
-        Some(field) => Err(FeatureError::Frontend { path, field }),
-        None if found.fingerprint != format!("{:016x}", spec.fingerprint()) => {
-            Err(FeatureError::Frontend { path, field: "fingerprint" })
-        }
-        None => Ok(()),
+    let Description { fingerprint: stated, spec } =
+        serde_json::from_slice(&read(&path)?).map_err(malformed)?;
+    let found = fingerprint(&spec);
+    if stated != found {
+        return Err(FeatureError::Fingerprint { path, stated, found });
     }
+    match spec.validate() {
+        Ok(()) => Ok(spec),
+        Err(error) => Err(FeatureError::Frontend { path, field: error.field, allowed: error.allowed }),
+    }
+}
+
+/// A front-end's fingerprint as files state it.
+#[must_use]
+pub fn fingerprint(spec: &FrontendSpec) -> String {
+    format!("{:016x}", spec.fingerprint())
 }
 
 /// The tracks of `part` in the column `column` of a split, in its order.
@@ -189,10 +211,28 @@ pub fn frames(path: &Path) -> Result<Vec<i16>, FeatureError> {
     file.into_vec::<i16>().map_err(|e| malformed(e.to_string()))
 }
 
-/// The windows of a track's frames: every 2 s, as many as are whole.
-pub fn windows(frames: &[i16]) -> impl Iterator<Item = &[i16]> {
-    let starts = (0..).step_by(WINDOW_HOP * MEL_BANDS);
-    starts.map_while(move |start| frames.get(start..start + WINDOW_VALUES))
+/// How windows are cut out of a track's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// How long they are.
+    pub length: WindowLength,
+    /// Frames between them.
+    pub period: usize,
+}
+
+impl Windows {
+    /// Windows of a model's length every 2 s, as the runtime cuts a recording.
+    #[must_use]
+    pub fn of(length: WindowLength, spec: &FrontendSpec) -> Self {
+        Self { length, period: spec.excerpt_frames() }
+    }
+
+    /// The windows of a track's frames, as many as are whole.
+    pub fn cut(self, frames: &[i16]) -> impl Iterator<Item = &[i16]> {
+        let starts = (0..).step_by(self.period * MEL_BANDS);
+        let values = self.length.frames() * MEL_BANDS;
+        starts.map_while(move |start| frames.get(start..start + values))
+    }
 }
 
 /// Frames as the network takes them: octaves.
@@ -206,7 +246,11 @@ pub fn octaves(frames: &[i16]) -> Vec<f32> {
 ///
 /// # Errors
 /// A track that cannot be read, or no window at all.
-pub fn calibration_windows(tracks: &[Track], count: usize) -> Result<Vec<Vec<f32>>, FeatureError> {
+pub fn calibration_windows(
+    tracks: &[Track],
+    windows: Windows,
+    count: usize,
+) -> Result<Vec<Vec<f32>>, FeatureError> {
     let labels = tracks.iter().map(|t| t.label + 1).max().unwrap_or(0);
     let mut chosen = vec![];
     for label in 0..labels {
@@ -216,7 +260,7 @@ pub fn calibration_windows(tracks: &[Track], count: usize) -> Result<Vec<Vec<f32
             let track =
                 tracks[if wanted < tracks.len() { i * tracks.len() / wanted } else { i % tracks.len() }];
             let frames = frames(&track.path)?;
-            let windows: Vec<_> = windows(&frames).collect();
+            let windows: Vec<_> = windows.cut(&frames).collect();
             // Multiples of the golden ratio spread over the tracks' time without a random generator.
             let at = ((i as f64 * 0.618_034).fract() * windows.len() as f64) as usize;
             chosen.extend(windows.get(at).map(|window| octaves(window)));
@@ -263,25 +307,52 @@ mod tests {
 
     #[test]
     fn windows_start_every_two_seconds_and_are_whole() {
-        let frames: Vec<i16> =
-            (0..WINDOW_FRAMES + 2 * WINDOW_HOP - 1).flat_map(|t| [t as i16; MEL_BANDS]).collect();
-        let starts: Vec<i16> = windows(&frames).map(|window| window[0]).collect();
-        assert_eq!(starts, [0, WINDOW_HOP as i16]);
-        assert!(windows(&frames).all(|window| window.len() == WINDOW_VALUES));
-        assert_eq!(windows(&frames[..WINDOW_VALUES - 1]).count(), 0);
+        for (steps, hop, period) in [(19, 512, 88), (5, 1536, 32)] {
+            let length = WindowLength::of_steps(steps).unwrap();
+            let windows = Windows::of(length, &FrontendSpec::SHIPPED.with_hop(hop));
+            let count = length.frames() + 2 * period - 1;
+            let frames: Vec<i16> = (0..count).flat_map(|t| [t as i16; MEL_BANDS]).collect();
+            let starts: Vec<i16> = windows.cut(&frames).map(|window| window[0]).collect();
+            assert_eq!(starts, [0, period as i16]);
+            let values = length.frames() * MEL_BANDS;
+            assert!(windows.cut(&frames).all(|window| window.len() == values));
+            assert_eq!(windows.cut(&frames[..values - 1]).count(), 0);
+        }
+    }
+
+    #[test]
+    fn the_front_end_is_what_its_description_says_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let describe = |stated: &FrontendSpec, spec: &FrontendSpec| {
+            let text = serde_json::json!({ "fingerprint": fingerprint(stated), "spec": spec });
+            std::fs::write(dir.path().join("frontend.json"), text.to_string()).unwrap();
+            frontend(dir.path())
+        };
+        let shipped = FrontendSpec::SHIPPED;
+        let coarse = shipped.with_hop(1536);
+        assert_eq!(describe(&coarse, &coarse), Ok(coarse));
+        let error = describe(&shipped, &coarse).unwrap_err();
+        assert!(matches!(error, FeatureError::Fingerprint { .. }), "{error}");
+        let other = FrontendSpec { log_steps: 128, ..shipped };
+        let text = describe(&other, &other).unwrap_err().to_string();
+        assert!(text.contains("log_steps is out of range, allowed: 256"), "{text}");
     }
 
     #[test]
     fn calibration_takes_every_label_and_many_tracks() {
         let dir = tempfile::tempdir().unwrap();
+        let windows = Windows::of(WindowLength::SHIPPED, &FrontendSpec::SHIPPED);
         let track = |label: usize, number: usize| {
             let path = dir.path().join(format!("{label}-{number}.npy"));
-            write_frames(&path, &vec![(label * 40 + number) as i16 * 256; WINDOW_VALUES]);
+            write_frames(
+                &path,
+                &vec![(label * 40 + number) as i16 * 256; windows.length.frames() * MEL_BANDS],
+            );
             Track { name: String::new(), label, path }
         };
         // Label 0 has many tracks, label 1 none, label 2 one.
         let tracks: Vec<Track> = (0..6).map(|n| track(0, n)).chain([track(2, 0)]).collect();
-        let windows = calibration_windows(&tracks, 9).unwrap();
+        let windows = calibration_windows(&tracks, windows, 9).unwrap();
         let values: Vec<f32> = windows.iter().map(|window| window[0]).collect();
         assert_eq!(values, [0.0, 2.0, 4.0, 80.0, 80.0, 80.0]);
     }

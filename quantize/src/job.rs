@@ -1,28 +1,29 @@
 //! The whole way from a float graph and features to the files of a package.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use harmonynet::classify::ClassifyError;
-use harmonynet::classify::manifest::{self, Contract, Frontend, GoldenWindow, Graphs, Manifest};
+use harmonynet::classify::manifest::{self, Frontend, GoldenWindow, Graphs, Manifest};
 use harmonynet::classify::package::sha256_hex;
 use harmonynet::classify::tract::{LoadOptions, TractClassifier};
-use harmonynet::spec::{FrontendSpec, MAX_LABELS, MEL_BANDS, WINDOW_FRAMES};
+use harmonynet::spec::{FrontendSpec, MAX_LABELS, MEL_BANDS, WindowLength};
 
-use crate::calibrate::Statistics;
+use crate::calibrate::{Histogram, Statistics};
 use crate::confidence::{self, arg_max, softmax};
 use crate::equalize;
 use crate::error::JobError;
 use crate::evaluate::{self, Agreement, Scored};
-use crate::features::{self, WINDOW_HOP};
+use crate::features::{self, Windows};
 use crate::fold::fold;
 use crate::measure;
 use crate::network::Network;
 use crate::onnx::{Engine, Model};
 use crate::package;
 use crate::parallel::{Progress, parallel};
+use crate::ranges::Ranges;
 use crate::read;
-use crate::recipe::{self, Outcome, STEPS_PER_WINDOW};
-use crate::report::{self, Confidence, Report, Settings, Sizes, Tried};
+use crate::recipe::{self, Outcome};
+use crate::report::{self, Confidence, Report, ScalesFrom, Settings, Sizes, Tried};
 use crate::write::int8_model;
 
 /// Largest |Δlogit| between a graph run by tract and this crate's own arithmetic on the same window.
@@ -48,8 +49,13 @@ pub struct Job {
     pub validate_on: String,
     /// Windows that calibrate.
     pub windows: usize,
-    /// Scale of the input, octaves.
-    pub input_scale: f32,
+    /// Scale of the input, octaves; chosen by error where it is none.
+    pub input_scale: Option<f32>,
+    /// Ranges of a quantization-aware training, in place of scales by error.
+    pub ranges: Option<PathBuf>,
+    /// The float graph to compare with and to put into the package, where it is another one than `float`: the best one
+    /// before quantization-aware training.
+    pub reference: Option<PathBuf>,
     /// Least share of validation windows with the same verdict.
     pub min_agreement: f64,
     /// Share of validation windows that must still show a genre.
@@ -86,31 +92,38 @@ pub struct Package {
 /// # Errors
 /// What is wrong with the graph, the features or the result.
 pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
-    let spec = FrontendSpec::SHIPPED;
-    features::check_frontend(&job.features, &spec)?;
+    let spec = features::frontend(&job.features)?;
+    let training = job.training.as_deref().map(|path| training_record(path, &spec)).transpose()?;
     let float_bytes = JobError::read(&job.float)?;
     let model = Model::decode(&float_bytes)?;
-    let read = read::read(&model, WINDOW_FRAMES, MEL_BANDS)?;
+    let length = read::window(&model)?;
+    let read = read::read(&model, length.frames(), MEL_BANDS)?;
     let labels = labels(&model, read.labels())?;
     let network = fold(&read);
     let tracks = |part: &str| features::tracks(&job.features, &job.split, &job.column, part, &labels);
     let (calibration, validation) = (tracks(&job.calibrate_on)?, tracks(&job.validate_on)?);
 
-    let windows = features::calibration_windows(&calibration, job.windows)?;
+    let cut = Windows::of(length, &spec);
+    let windows = features::calibration_windows(&calibration, cut, job.windows)?;
     let float = Engine::load(&float_bytes, &[])?;
     twins("the float graph", &float, &windows, |window| Some(read.forward(window).logits))?;
+    let reference = match &job.reference {
+        Some(path) => reference(path, length, &labels, &windows)?,
+        None => Graph { bytes: float_bytes, engine: float },
+    };
     let statistics = statistics(&network, &windows, &*stages.stage("calibrate", windows.len()));
-    let progress = stages.stage("quantize", windows.len() * STEPS_PER_WINDOW);
-    let outcome = recipe::best(&network, &statistics, job.input_scale, &windows, &*progress)?;
+    let outcome = quantize(job, &network, &statistics, &windows, stages)?;
     let int8_bytes = int8_model(&outcome.quantized, model.metadata.clone()).encode();
     // The runtime's own proof that convolutions and projection run on integers.
-    TractClassifier::from_onnx(&int8_bytes, labels.len(), 1.0, &LoadOptions::default())?;
+    let options = LoadOptions { frontend: spec, ..LoadOptions::default() };
+    TractClassifier::from_onnx(&int8_bytes, labels.len(), 1.0, &options)?;
     let int8 = Engine::load(&int8_bytes, &[])?;
     twins("the int8 graph", &int8, &windows, |window| outcome.quantized.forward(window).map(|t| t.logits))?;
 
     let progress = stages.stage("measure layers", windows.len());
     let noises = measure::noises(&outcome.equalized, &outcome.quantized, &windows, &*progress);
-    let scored = evaluate::score(&float, &int8, &validation, &*stages.stage("validate", validation.len()))?;
+    let progress = stages.stage("validate", validation.len());
+    let scored = evaluate::score(&reference.engine, &int8, &validation, cut, &*progress)?;
     if scored.is_empty() {
         return Err(features::FeatureError::Empty { part: job.validate_on.clone() }.into());
     }
@@ -126,25 +139,37 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
             calibrated_on: job.calibrate_on.clone(),
             calibration_windows: windows.len(),
             validated_on: job.validate_on.clone(),
-            window_hop_frames: WINDOW_HOP,
-            frontend: format!("{:016x}", spec.fingerprint()),
+            window_frames: length.frames(),
+            window_hop_frames: cut.period,
+            frontend: features::fingerprint(&spec),
+            scales: if job.ranges.is_some() { ScalesFrom::Ranges } else { ScalesFrom::Calibration },
+            other_reference: job.reference.is_some(),
             min_agreement: job.min_agreement,
         },
         equalization: outcome.blend.to_string(),
         tried: tried(&outcome),
-        layers: report::layers(&outcome, &statistics, &factors, &noises),
+        layers: report::layers(&outcome, &statistics, &factors, &noises, &Histogram::of_magnitudes(&windows)),
         logits_sqnr_db: noises.last().map_or(0.0, measure::Noise::sqnr_db),
-        sizes: Sizes { float_bytes: float_bytes.len(), int8_bytes: int8_bytes.len() },
+        sizes: Sizes { float_bytes: reference.bytes.len(), int8_bytes: int8_bytes.len() },
         validation: figures,
         confidence,
     };
     assemble(
         job,
         report,
-        labels,
-        &Graph { bytes: float_bytes, engine: float },
+        &Contract { windows: cut, spec, labels, training },
+        &reference,
         &Graph { bytes: int8_bytes, engine: int8 },
     )
+}
+
+/// What both graphs agree on.
+struct Contract {
+    windows: Windows,
+    spec: FrontendSpec,
+    labels: Vec<String>,
+    /// The record of the training that made them.
+    training: Option<Vec<u8>>,
 }
 
 /// A graph's file and the engine that runs it.
@@ -156,11 +181,11 @@ struct Graph {
 fn assemble(
     job: &Job,
     report: Report,
-    labels: Vec<String>,
+    contract: &Contract,
     float: &Graph,
     int8: &Graph,
 ) -> Result<Package, JobError> {
-    let window = package::golden_window(job.golden.as_deref())?;
+    let window = package::golden_window(job.golden.as_deref(), contract.windows)?;
     let golden: Vec<u8> = window.iter().flat_map(|value| value.to_le_bytes()).collect();
     let octaves = features::octaves(&window);
     let entry = |file: &str, graph: &Graph| -> Result<manifest::Graph, JobError> {
@@ -177,11 +202,11 @@ fn assemble(
         name: job.name.clone(),
         version: job.version.clone(),
         licence: job.licence.clone(),
-        labels,
+        labels: contract.labels.clone(),
         temperature: report.confidence.temperature,
         unsure_below: report.confidence.unsure_below,
-        contract: Contract::CURRENT,
-        frontend: Frontend::of(FrontendSpec::SHIPPED),
+        contract: manifest::Contract::of(contract.windows.length),
+        frontend: Frontend::of(contract.spec),
         golden: GoldenWindow {
             file: "golden.i16le".into(),
             bytes: golden.len() as u64,
@@ -197,11 +222,63 @@ fn assemble(
         ("quantization.json", report.to_json()?.into_bytes()),
         ("quantization.md", report.to_markdown().into_bytes()),
     ];
-    if let Some(training) = &job.training {
-        files.push(("training.json", JobError::read(training)?));
+    files.extend(report.pictures().map(|(name, picture)| (name, picture.into_bytes())));
+    if let Some(training) = &contract.training {
+        files.push(("training.json", training.clone()));
     }
     files.push((manifest::FILE_NAME, manifest.to_toml()?.into_bytes()));
     Ok(Package { files, report })
+}
+
+/// By given ranges, or by error.
+fn quantize(
+    job: &Job,
+    network: &Network,
+    statistics: &Statistics,
+    windows: &[Vec<f32>],
+    stages: &dyn Stages,
+) -> Result<Outcome, JobError> {
+    let Some(path) = &job.ranges else {
+        let steps = windows.len() * recipe::steps_per_window(job.input_scale);
+        let progress = stages.stage("quantize", steps);
+        return Ok(recipe::best(network, statistics, job.input_scale, windows, &*progress)?);
+    };
+    let wrong = |error| JobError::Ranges { path: path.clone(), error };
+    let ranges = Ranges::parse(&JobError::read(path)?, network).map_err(wrong)?;
+    let progress = stages.stage("quantize", windows.len());
+    Ok(recipe::with_ranges(network, statistics, &ranges, windows, &*progress)?)
+}
+
+/// The float graph to compare with: of the same window and labels, and no other kind of network than can be read.
+fn reference(
+    path: &Path,
+    length: WindowLength,
+    labels: &[String],
+    windows: &[Vec<f32>],
+) -> Result<Graph, JobError> {
+    let bytes = JobError::read(path)?;
+    let model = Model::decode(&bytes)?;
+    let read = read::read(&model, length.frames(), MEL_BANDS)?;
+    let found = self::labels(&model, read.labels())?;
+    if found != labels {
+        return Err(JobError::Reference { path: path.into(), labels: found });
+    }
+    let engine = Engine::load(&bytes, &[])?;
+    twins("the reference graph", &engine, windows, |window| Some(read.forward(window).logits))?;
+    Ok(Graph { bytes, engine })
+}
+
+/// The bytes of a training run's record, which must be of the features' front-end.
+fn training_record(path: &Path, spec: &FrontendSpec) -> Result<Vec<u8>, JobError> {
+    let bytes = JobError::read(path)?;
+    let record: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let trained = record.as_ref().and_then(|record| record["frontend"]["fingerprint"].as_str());
+    let features = features::fingerprint(spec);
+    if trained == Some(&features) {
+        Ok(bytes)
+    } else {
+        Err(JobError::Training { path: path.into(), trained: trained.map(String::from), features })
+    }
 }
 
 /// The labels that the training wrote into the graph, one per logit.
@@ -247,9 +324,10 @@ fn statistics(network: &Network, windows: &[Vec<f32>], progress: &dyn Progress) 
 }
 
 fn tried(outcome: &Outcome) -> Vec<Tried> {
-    let entry = |(blend, error): &(equalize::Blend, f64)| Tried {
-        equalization: blend.to_string(),
-        logit_error: *error,
+    let entry = |trial: &recipe::Trial| Tried {
+        equalization: trial.blend.to_string(),
+        input_scale: trial.input_scale,
+        logit_error: trial.error,
     };
     outcome.tried.iter().map(entry).collect()
 }

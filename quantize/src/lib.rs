@@ -8,13 +8,14 @@
 //! features ─→ calibrate   histograms per channel on real frames
 //!   equalize    channels share one scale better, the function stays the same
 //!   scale       scales by squared error                                  (round: the one rounding rule)
-//!   recipe      scales and the best of several equalizations             (correct: biases against moved means)
+//!   recipe      scales and the best of several equalizations             (correct: biases against moved means;
+//!               or the ranges of a quantization-aware training            ranges: their file)
 //!   quantized   the integer network and its reference arithmetic         (plane: shared with the float network)
 //!   write       integer network → ONNX in the form that tract runs on integers
 //! int8.onnx
 //!   measure     noise per layer;  evaluate  float beside int8 on validation tracks
 //!   confidence  temperature and threshold
-//!   report      quantization.md and .json;  package  the folder, whole or not at all
+//!   report      quantization.md and .json  (picture: SVG);  package  the folder, whole or not at all
 //! ```
 //!
 //! [`job`] goes the whole way; `main` is only its command line. Not here: training, and the runtime's own proof that the
@@ -32,6 +33,7 @@ pub mod correct; // biases against moved means
 pub mod equalize; // channels of like size
 pub mod fold; // batch norm into convolutions
 pub mod quantized; // the integer network
+pub mod ranges; // ranges of a quantization-aware training
 pub mod recipe; // network → integer network
 pub mod round; // the one rounding rule
 pub mod scale; // scales by error
@@ -44,6 +46,7 @@ pub mod features; // log-mel frames and splits
 pub mod measure; // noise per layer
 pub mod package; // the folder
 pub mod parallel; // work on all cores
+pub mod picture; // the report's pictures
 pub mod report; // figures for people and machines
 
 pub mod error; // why a job ends without a package

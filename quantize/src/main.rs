@@ -19,6 +19,10 @@ Examples:
   Your own genres (folders of features are the labels), with your own split:
     quantize --float float.onnx --features features --split split.csv --split-column part --out models/mine --name mine
 
+  After quantization-aware training, whose ranges are in a file, compared with the best float model before it:
+    quantize --float tuned.onnx --ranges ranges.json --reference float.onnx --features features --split split.csv \\
+        --split-column part --out models/mine --name mine
+
   A look at what quantization does to a network, whatever comes of it:
     quantize … --min-agreement 0 --out /tmp/trial && less /tmp/trial/quantization.md";
 
@@ -51,9 +55,15 @@ struct Arguments {
     /// Windows that calibrate, evenly over the labels
     #[arg(long, value_name = "N", default_value_t = 200)]
     windows: usize,
-    /// Octaves per step of the input; 1/8 holds the front-end's whole range exactly
-    #[arg(long, value_name = "OCTAVES", default_value_t = 0.125, value_parser = scale)]
-    input_scale: f32,
+    /// Octaves per step of the input; 0.125 holds the front-end's whole range [default: by error]
+    #[arg(long, value_name = "OCTAVES", value_parser = scale)]
+    input_scale: Option<f32>,
+    /// Ranges that a quantization-aware training has settled on, instead of scales by error
+    #[arg(long, value_name = "FILE.json", conflicts_with = "input_scale")]
+    ranges: Option<PathBuf>,
+    /// Float graph to compare with and to ship, where --float was trained on for quantization: the best one before that
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
     /// Least share of validation windows on which float and int8 must say the same
     #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = share)]
     min_agreement: f64,
@@ -133,6 +143,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         validate_on: arguments.validate_on,
         windows: arguments.windows,
         input_scale: arguments.input_scale,
+        ranges: arguments.ranges,
+        reference: arguments.reference,
         min_agreement: arguments.min_agreement,
         show: arguments.show,
         golden: arguments.golden,

@@ -93,7 +93,7 @@ fn compare(
         wanted.iter().zip(found).for_each(|(&w, &f)| noise.add(w, f, f32::INFINITY));
     };
     let [.., projection, logits] = noises.as_mut_slice() else { return noises };
-    wanted.gates.iter().zip(&found.gates).for_each(|(wanted, found)| floats(projection, wanted, found));
+    wanted.rows.iter().zip(&found.rows).for_each(|(wanted, found)| floats(projection, wanted, found));
     floats(logits, &wanted.logits, &found.logits);
     noises
 }

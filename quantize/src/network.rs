@@ -1,4 +1,4 @@
-//! The float network, typed: three kinds of layers and how they follow each other. Shapes are checked when a graph is
+//! The float network, typed: its kinds of layers and how they follow each other. Shapes are checked when a graph is
 //! read ([`crate::read`]), so the arithmetic here doesn't doubt them.
 //!
 //! The forward pass is the f32 twin of the integer reference in [`crate::quantized`]; both call [`crate::plane`].
@@ -37,18 +37,14 @@ pub struct Conv {
     pub norm: Option<BatchNorm>,
 }
 
-/// An LSTM that starts from zero. Gates in ONNX's order: input, output, forget, cell.
+/// The layer that reads each step's features: an LSTM's input projection, or the dense layer of a network without one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lstm {
-    /// Units.
-    pub hidden: usize,
+pub struct Linear {
     /// Features per step: channel · bands + band.
     pub inputs: usize,
-    /// Input projection, `[4 · hidden][inputs]`.
+    /// `[rows][inputs]`.
     pub weights: Vec<f32>,
-    /// Recurrence, `[4 · hidden][hidden]`.
-    pub recurrence: Vec<f32>,
-    /// Sum of ONNX's two bias vectors, `[4 · hidden]`.
+    /// One per row.
     pub bias: Vec<f32>,
 }
 
@@ -70,6 +66,29 @@ pub struct Dense {
     pub bias: Vec<f32>,
 }
 
+/// An LSTM that starts from zero, behind its input projection, and the dense layer that reads it. Gates in ONNX's order:
+/// input, output, forget, cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lstm {
+    /// Units.
+    pub hidden: usize,
+    /// Recurrence, `[4 · hidden][hidden]`.
+    pub recurrence: Vec<f32>,
+    /// What of its outputs the dense layer sees.
+    pub read_out: ReadOut,
+    /// Outputs → logits.
+    pub dense: Dense,
+}
+
+/// What makes logits of the projected steps. It stays in floating point.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Head {
+    /// The projected rows are an LSTM's gates.
+    Lstm(Lstm),
+    /// The projected rows are labels, averaged over the steps.
+    Mean,
+}
+
 /// The whole network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
@@ -79,12 +98,10 @@ pub struct Network {
     pub bands: usize,
     /// Convolutions, first to last.
     pub convs: Vec<Conv>,
-    /// The recurrent layer.
-    pub lstm: Lstm,
-    /// What follows it.
-    pub read_out: ReadOut,
-    /// Features → logits.
-    pub dense: Dense,
+    /// Each step's features → rows. The projection's bias includes both of ONNX's LSTM bias vectors.
+    pub projection: Linear,
+    /// Rows → logits.
+    pub head: Head,
 }
 
 /// Everything that one window makes the network compute.
@@ -94,8 +111,8 @@ pub struct Trace {
     pub sums: Vec<Plane<f32>>,
     /// Per convolution: what the next layer sees.
     pub pooled: Vec<Plane<f32>>,
-    /// Per step: the gates' sums from the input projection, bias included.
-    pub gates: Vec<Vec<f32>>,
+    /// Per step: the projected rows, bias included.
+    pub rows: Vec<Vec<f32>>,
     /// One per label.
     pub logits: Vec<f32>,
 }
@@ -131,13 +148,20 @@ fn products<'a>(weights: &'a [f32], input: &'a [f32]) -> impl Iterator<Item = f3
     weights.chunks_exact(input.len()).map(move |row| row.iter().zip(input).map(|(w, x)| w * x).sum())
 }
 
-impl Lstm {
-    /// The gates' sums from one step's features.
+impl Linear {
+    /// The weights of each row.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.weights.chunks_exact(self.inputs)
+    }
+
+    /// The rows of one step's features.
     #[must_use]
     pub fn project(&self, features: &[f32]) -> Vec<f32> {
         products(&self.weights, features).zip(&self.bias).map(|(sum, bias)| sum + bias).collect()
     }
+}
 
+impl Lstm {
     /// The outputs per step, from the gates' sums per step.
     #[must_use]
     pub fn recur(&self, gates: &[Vec<f32>]) -> Vec<Vec<f32>> {
@@ -154,6 +178,26 @@ impl Lstm {
             h.clone()
         };
         gates.iter().map(step).collect()
+    }
+}
+
+impl Head {
+    /// The logits of a window's projected steps.
+    #[must_use]
+    pub fn logits(&self, rows: &[Vec<f32>]) -> Vec<f32> {
+        match self {
+            Self::Lstm(lstm) => lstm.dense.forward(&lstm.read_out.read(&lstm.recur(rows))),
+            Self::Mean => ReadOut::Mean.read(rows),
+        }
+    }
+
+    /// Number of labels, where the projection has `rows`.
+    #[must_use]
+    pub fn labels(&self, rows: usize) -> usize {
+        match self {
+            Self::Lstm(lstm) => lstm.dense.bias.len(),
+            Self::Mean => rows,
+        }
     }
 }
 
@@ -183,16 +227,16 @@ impl Network {
     /// Number of labels.
     #[must_use]
     pub fn labels(&self) -> usize {
-        self.dense.bias.len()
+        self.head.labels(self.projection.bias.len())
     }
 
-    /// LSTM steps of one window.
+    /// Steps of one window.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.convs.iter().fold(self.frames, |frames, _| frames.saturating_sub(2) / 2)
     }
 
-    /// Bands that reach the LSTM.
+    /// Bands that reach the projection.
     #[must_use]
     pub fn bands_out(&self) -> usize {
         self.bands >> self.convs.len()
@@ -216,9 +260,9 @@ impl Network {
             sums.push(out);
             pooled.push(x.clone());
         }
-        let gates: Vec<_> = (0..x.frames).map(|step| self.lstm.project(&x.step(step))).collect();
-        let logits = self.dense.forward(&self.read_out.read(&self.lstm.recur(&gates)));
-        Trace { sums, pooled, gates, logits }
+        let rows: Vec<_> = (0..x.frames).map(|step| self.projection.project(&x.step(step))).collect();
+        let logits = self.head.logits(&rows);
+        Trace { sums, pooled, rows, logits }
     }
 
     /// The first layer with a weight that is no number, by name.
@@ -231,8 +275,13 @@ impl Network {
             });
             bad(&c.weights) || bad(&c.bias) || norm
         });
-        let lstm = [&self.lstm.weights, &self.lstm.recurrence, &self.lstm.bias].into_iter().any(|v| bad(v));
-        let dense = bad(&self.dense.weights) || bad(&self.dense.bias);
+        let projection = bad(&self.projection.weights) || bad(&self.projection.bias);
+        let (lstm, dense) = match &self.head {
+            Head::Lstm(Lstm { recurrence, dense, .. }) => {
+                (projection || bad(recurrence), bad(&dense.weights) || bad(&dense.bias))
+            }
+            Head::Mean => (false, projection),
+        };
         conv.map(|c| c.name.clone()).or(lstm.then(|| "lstm".into())).or(dense.then(|| "dense".into()))
     }
 }

@@ -6,8 +6,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::features::{self, FeatureError, WINDOW_VALUES};
-use harmonynet::spec::{LOG_MEL_LIMIT, MEL_BANDS, WINDOW_FRAMES};
+use harmonynet::spec::{LOG_MEL_LIMIT, MEL_BANDS, WindowLength};
+
+use crate::features::{self, FeatureError, Windows};
 
 /// A file that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,22 +63,22 @@ pub fn write_files(dir: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), WriteErr
 ///
 /// # Errors
 /// A file that cannot be read or is shorter than a window.
-pub fn golden_window(path: Option<&Path>) -> Result<Vec<i16>, FeatureError> {
-    let Some(path) = path else { return Ok(formula_window()) };
+pub fn golden_window(path: Option<&Path>, windows: Windows) -> Result<Vec<i16>, FeatureError> {
+    let Some(path) = path else { return Ok(formula_window(windows.length)) };
     let frames = features::frames(path)?;
-    let windows: Vec<_> = features::windows(&frames).collect();
-    match windows.get(windows.len() / 2) {
+    let cut: Vec<_> = windows.cut(&frames).collect();
+    match cut.get(cut.len() / 2) {
         Some(window) => Ok(window.to_vec()),
         None => Err(FeatureError::Malformed {
             path: path.into(),
-            reason: format!("{} frames; a window has {WINDOW_FRAMES}", frames.len() / MEL_BANDS),
+            reason: format!("{} frames; a window has {}", frames.len() / MEL_BANDS, windows.length.frames()),
         }),
     }
 }
 
 /// A window by formula, integers only: four drifting partials that pulse, over a tilted floor with a little noise.
 #[must_use]
-pub fn formula_window() -> Vec<i16> {
+pub fn formula_window(length: WindowLength) -> Vec<i16> {
     let mut noise = 0x2545_f491u32;
     let mut value = |i: usize| {
         let (frame, band) = ((i / MEL_BANDS) as i32, (i % MEL_BANDS) as i32);
@@ -88,7 +89,7 @@ pub fn formula_window() -> Vec<i16> {
         let loudest = (0..4).map(partial).fold(floor, i32::max);
         loudest.clamp(-i32::from(LOG_MEL_LIMIT), i32::from(LOG_MEL_LIMIT)) as i16
     };
-    (0..WINDOW_VALUES).map(&mut value).collect()
+    (0..length.frames() * MEL_BANDS).map(&mut value).collect()
 }
 
 #[cfg(test)]
@@ -97,8 +98,8 @@ mod tests {
 
     #[test]
     fn the_formula_window_is_within_the_front_ends_range_and_not_flat() {
-        let window = formula_window();
-        assert_eq!(window.len(), WINDOW_VALUES);
+        let window = formula_window(WindowLength::SHIPPED);
+        assert_eq!(window.len(), 166 * MEL_BANDS);
         assert!(window.iter().all(|v| v.abs() <= LOG_MEL_LIMIT));
         assert!(window.iter().max().unwrap() - window.iter().min().unwrap() > 2000);
     }

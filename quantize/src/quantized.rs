@@ -2,11 +2,11 @@
 //!
 //! `real = scale · integer`, zero points are 0 everywhere. Convolutions sum i8 · i8 in i32 from an i32 bias at scale
 //! `input_scale · weight_scale`; [`Multiplier`] brings the sums to i8 at the output's scale; ReLU and max-pooling follow
-//! in i8. The LSTM's input projection sums in i32 as well; its gates, the recurrence and the dense layer are f32.
+//! in i8. The projection of each step's features sums in i32 as well; the rest of the [`Head`] is f32.
 //!
 //! The reference measures signal-to-noise ratios and corrects biases, and tests hold tract's layers against it.
 
-use crate::network::{Dense, Lstm, Network, ReadOut};
+use crate::network::Head;
 use crate::plane::{Kernel, Plane, convolve, max_pool};
 use crate::round::{Multiplier, quantize};
 use crate::scale::LEVELS;
@@ -32,16 +32,17 @@ pub struct QuantizedConv {
     pub output_scale: f32,
 }
 
-/// The LSTM's input projection in integers.
+/// The projection of each step's features in integers: an LSTM's input projection, or the dense layer of a network without
+/// one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Projection {
-    /// `[4 · hidden][inputs]`, −127…127.
+    /// `[rows][inputs]`, −127…127.
     pub weights: Vec<i8>,
-    /// One per gate row: the sums leave the integers here, so a scale per row costs nothing.
+    /// One per row: the sums leave the integers here, so a scale per row costs nothing.
     pub weight_scales: Vec<f32>,
     /// Scale of the input.
     pub input_scale: f32,
-    /// Added in f32, `[4 · hidden]`.
+    /// Added in f32, one per row.
     pub bias: Vec<f32>,
 }
 
@@ -56,16 +57,10 @@ pub struct QuantizedNetwork {
     pub input_scale: f32,
     /// Convolutions, first to last.
     pub convs: Vec<QuantizedConv>,
-    /// The LSTM's input projection.
+    /// Each step's features → rows.
     pub projection: Projection,
-    /// Units of the LSTM.
-    pub hidden: usize,
-    /// Recurrence, f32, `[4 · hidden][hidden]`, gates in the order input, output, forget, cell.
-    pub recurrence: Vec<f32>,
-    /// What the dense layer sees.
-    pub read_out: ReadOut,
-    /// The dense layer, f32.
-    pub dense: Dense,
+    /// Rows → logits, f32.
+    pub head: Head,
 }
 
 /// Everything that one window makes the quantized network compute.
@@ -73,8 +68,8 @@ pub struct QuantizedNetwork {
 pub struct QuantizedTrace {
     /// Per convolution: what the next layer sees, 0…127 in i32.
     pub pooled: Vec<Plane<i32>>,
-    /// Per step: the gates' sums from the input projection, bias included.
-    pub gates: Vec<Vec<f32>>,
+    /// Per step: the projected rows, bias included.
+    pub rows: Vec<Vec<f32>>,
     /// One per label.
     pub logits: Vec<f32>,
 }
@@ -113,7 +108,7 @@ impl QuantizedConv {
 }
 
 impl Projection {
-    /// The gates' sums from one step's features.
+    /// The rows of one step's features.
     #[must_use]
     pub fn project(&self, features: &[i32]) -> Vec<f32> {
         let rows = self.weights.chunks_exact(features.len()).zip(&self.weight_scales).zip(&self.bias);
@@ -144,22 +139,15 @@ impl QuantizedNetwork {
             x = conv.finish(&max_pool(&conv.sums(&x)), Multiplier::new(conv.requantization())?);
             pooled.push(x.clone());
         }
-        let gates: Vec<_> = (0..x.frames).map(|step| self.projection.project(&x.step(step))).collect();
-        let logits = self.head(&gates);
-        Some(QuantizedTrace { pooled, gates, logits })
+        let rows: Vec<_> = (0..x.frames).map(|step| self.projection.project(&x.step(step))).collect();
+        let logits = self.head.logits(&rows);
+        Some(QuantizedTrace { pooled, rows, logits })
     }
 
-    /// Recurrence, read-out and dense layer.
+    /// Steps of one window.
     #[must_use]
-    pub fn head(&self, gates: &[Vec<f32>]) -> Vec<f32> {
-        let lstm = Lstm {
-            hidden: self.hidden,
-            inputs: 0,
-            weights: vec![],
-            recurrence: self.recurrence.clone(),
-            bias: vec![],
-        };
-        self.dense.forward(&self.read_out.read(&lstm.recur(gates)))
+    pub fn steps(&self) -> usize {
+        self.convs.iter().fold(self.frames, |frames, _| frames.saturating_sub(2) / 2)
     }
 
     /// Scale of the activations that convolution `index` reads; past the last: of what the projection reads.
@@ -167,9 +155,4 @@ impl QuantizedNetwork {
     pub fn scale_before(&self, index: usize) -> f32 {
         index.checked_sub(1).map_or(self.input_scale, |before| self.convs[before].output_scale)
     }
-}
-
-/// The parts of a network that stay f32, to be joined by integers.
-pub(crate) fn head_of(network: &Network) -> (usize, Vec<f32>, ReadOut, Dense) {
-    (network.lstm.hidden, network.lstm.recurrence.clone(), network.read_out, network.dense.clone())
 }

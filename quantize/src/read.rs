@@ -5,12 +5,28 @@
 
 mod check; // one node against the contract
 mod error; // what is wrong with a graph
+mod steps; // what follows the convolutions: layers over the steps
 
 use self::check::{has, image, input, int, ints, shape, text};
 pub use self::error::{ReadError, SUPPORTED};
+use harmonynet::spec::{MAX_STEPS, MEL_BANDS, WindowLength};
+
 use crate::layout::Layout;
-use crate::network::{BatchNorm, Conv, Dense, Lstm, Network, ReadOut};
+use crate::network::{BatchNorm, Conv, Dense, Head, Linear, Lstm, Network, ReadOut};
 use crate::onnx::{Attribute, Data, Graph, Model, Node, Tensor};
+
+/// The window that the graph's input is.
+///
+/// # Errors
+/// An input that is none of the contract's.
+pub fn window(model: &Model) -> Result<WindowLength, ReadError> {
+    let inputs = &model.graph.inputs;
+    let wanted = || format!("[1, 8 · steps + 14, {MEL_BANDS}], 1 to {MAX_STEPS} steps");
+    let Some(input) = inputs.first() else { return Err(shape("inputs", &[0], "one input, log_mel".into())) };
+    let frames = input.shape.get(1).copied().unwrap_or(0);
+    WindowLength::of_frames(frames)
+        .ok_or_else(|| shape(&format!("input {}", input.name), &input.shape, wanted()))
+}
 
 /// Reads a graph whose input `log_mel` is `[1, frames, bands]` and whose output is `logits`.
 ///
@@ -34,7 +50,8 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
         stage: Stage::Input,
         at: vec![(input.name.clone(), Layout::start(&[1, frames, bands]))],
         convs: vec![],
-        lstm: None,
+        projection: None,
+        recurrence: None,
         read_out: ReadOut::Last,
         dense: None,
     };
@@ -42,17 +59,41 @@ pub fn read(model: &Model, frames: usize, bands: usize) -> Result<Network, ReadE
         reader.step(node)?;
     }
     let after = graph.nodes.last().map_or_else(|| "its input".into(), |n| n.name.clone());
-    let (Some(lstm), Some(dense), [output]) = (reader.lstm, reader.dense, graph.outputs.as_slice()) else {
+    let Reader {
+        stage: Stage::Logits,
+        at,
+        convs,
+        projection: Some(projection),
+        recurrence,
+        read_out,
+        dense,
+        ..
+    } = reader
+    else {
         return Err(ReadError::Ends { after });
     };
-    if output.name != "logits" || reader.at[0].0 != output.name {
+    let head = match (recurrence, dense) {
+        (Some((hidden, recurrence)), Some(dense)) => Head::Lstm(Lstm { hidden, recurrence, read_out, dense }),
+        _ => Head::Mean,
+    };
+    let network = Network { frames, bands, convs, projection, head };
+    let (name, layout) = &at[0];
+    let one_each = [1, network.labels()];
+    match graph.outputs.as_slice() {
+        [output] if output.name == "logits" && output.name == *name => {}
+        outputs => {
+            let found: Vec<_> = outputs.iter().map(|output| output.name.as_str()).collect();
+            let found = format!("output {}", found.join(" and "));
+            return Err(shape(&found, &layout.shape, "logits, made by the last node".into()));
+        }
+    }
+    if layout.shape != one_each || !layout.untouched() {
         return Err(shape(
-            &format!("output {}", output.name),
-            &output.shape,
-            "logits, made by the last Gemm".into(),
+            "output logits",
+            &layout.shape,
+            format!("{one_each:?}, the labels in their order"),
         ));
     }
-    let network = Network { frames, bands, convs: reader.convs, lstm, read_out: reader.read_out, dense };
     match network.not_finite() {
         Some(layer) => Err(ReadError::NotFinite { layer }),
         None => Ok(network),
@@ -81,6 +122,8 @@ enum Stage {
     Relu,
     Pool,
     Lstm,
+    /// Behind a dense layer on every step.
+    Steps,
     Logits,
 }
 
@@ -90,7 +133,9 @@ struct Reader<'a> {
     /// What the next node may take: names, and where each element started since the last layer.
     at: Vec<(String, Layout)>,
     convs: Vec<Conv>,
-    lstm: Option<Lstm>,
+    projection: Option<Linear>,
+    /// The LSTM's units and recurrence.
+    recurrence: Option<(usize, Vec<f32>)>,
     read_out: ReadOut,
     dense: Option<Dense>,
 }
@@ -119,7 +164,10 @@ impl Reader<'_> {
             ("LSTM", Stage::Pool) => return self.lstm(node, &layout),
             ("ReduceMean", Stage::Lstm) => self.mean(node, &layout)?,
             ("Gather", Stage::Lstm) => self.gather(node, &layout)?,
-            ("Gemm", Stage::Lstm) => self.gemm(node, &layout)?,
+            ("Gemm", Stage::Lstm) => self.dense(node, &layout)?,
+            ("Gemm" | "MatMul", Stage::Pool) => self.step_layer(node, &layout)?,
+            ("Add", Stage::Steps) => self.step_bias(node, layout)?,
+            ("ReduceMean", Stage::Steps) => self.mean_of_rows(node, &layout)?,
             ("Identity", _) => layout,
             ("Transpose" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten", _) => {
                 self.arrange(node, &layout)?
@@ -191,124 +239,6 @@ impl Reader<'_> {
         let [channels, frames, bands] = image(node, layout, self.channels())?;
         self.stage = Stage::Pool;
         Ok(Layout::start(&[1, channels, frames / 2, bands / 2]))
-    }
-
-    fn lstm(&mut self, node: &Node, layout: &Layout) -> Result<(), ReadError> {
-        let (frames, bands) =
-            self.convs.iter().fold((self.frames(), self.bands()), |(t, f), _| ((t - 2) / 2, f / 2));
-        let channels = self.channels();
-        let (extents, recurrence) = self.floats(node, 2)?;
-        let inputs = channels * bands;
-        let [1, rows, hidden] = extents[..] else {
-            return Err(shape(&node.inputs[2], extents, "[1, 4 · units, units]".into()));
-        };
-        let expected = Layout::start(&[channels, frames, bands]).transpose(&[1, 0, 2]);
-        if layout.shape != [frames, 1, inputs] || expected.is_none_or(|e| e.order != layout.order) {
-            let wanted = format!("[{frames}, 1, {inputs}] with feature = channel · {bands} + band");
-            return Err(shape(&node.name, &layout.shape, wanted));
-        }
-        if rows != 4 * hidden || hidden == 0 {
-            return Err(shape(&node.inputs[2], extents, "[1, 4 · units, units]".into()));
-        }
-        let recurrence = recurrence.to_vec();
-        let (extents, weights) = self.floats(node, 1)?;
-        if *extents != [1, rows, inputs] {
-            return Err(shape(&node.inputs[1], extents, format!("[1, {rows}, {inputs}]")));
-        }
-        let weights = weights.to_vec();
-        int(node, "hidden_size", hidden as i64, hidden as i64, "the number of units of its weights")?;
-        int(node, "layout", 0, 0, "0: time first")?;
-        int(node, "input_forget", 0, 0, "0")?;
-        text(node, "direction", "forward")?;
-        for attribute in ["activations", "clip"] {
-            if node.attributes.contains_key(attribute) {
-                return Err(ReadError::Attribute { node: node.name.clone(), attribute, allowed: "none" });
-            }
-        }
-        for i in 4..8 {
-            let zeros = |t: &Tensor| matches!(&t.data, Data::F32(x) if x.iter().all(|&v| v == 0.0));
-            if has(node, i) && !self.graph.constants.get(&node.inputs[i]).is_some_and(zeros) {
-                return Err(input(
-                    node,
-                    i,
-                    "left out: the LSTM starts from zero, without lengths or peepholes",
-                ));
-            }
-        }
-        let bias = if has(node, 3) { self.vector(node, 3, 2 * rows)? } else { vec![0.0; 2 * rows] };
-        let bias = (0..rows).map(|row| bias[row] + bias[rows + row]).collect();
-        self.lstm = Some(Lstm { hidden, inputs, weights, recurrence, bias });
-        self.stage = Stage::Lstm;
-        let steps = Layout::start(&[frames, 1, 1, hidden]);
-        let last =
-            Layout { shape: vec![1, 1, hidden], order: ((frames - 1) * hidden..frames * hidden).collect() };
-        self.at =
-            node.outputs.iter().cloned().zip([steps, last]).filter(|(name, _)| !name.is_empty()).collect();
-        Ok(())
-    }
-
-    fn mean(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
-        let axes = self.axes(node)?;
-        let keep = matches!(node.attributes.get("keepdims"), None | Some(Attribute::Int(1)));
-        let hidden = self.lstm.as_ref().map_or(1, |lstm| lstm.hidden);
-        let steps = layout.order.len() / hidden;
-        let groups = layout.groups(&axes).unwrap_or_default();
-        // Each mean must join exactly one unit's outputs at all steps, and the units must keep their order.
-        let whole = groups.iter().enumerate().all(|(unit, group)| {
-            let mut group = group.clone();
-            group.sort_unstable();
-            group.into_iter().eq((0..steps).map(|step| step * hidden + unit))
-        });
-        if groups.len() != hidden || !whole {
-            return Err(shape(&node.name, &layout.shape, "the mean over the steps".into()));
-        }
-        self.read_out = ReadOut::Mean;
-        let rank = layout.shape.len() as i64;
-        let reduced = |axis: usize| axes.iter().any(|&a| a.rem_euclid(rank) == axis as i64);
-        let extents = layout.shape.iter().enumerate().filter(|&(axis, _)| keep || !reduced(axis));
-        let extents = extents.map(|(axis, &n)| if reduced(axis) { 1 } else { n });
-        // From here on, the elements are the means: where the last step's outputs would be.
-        Ok(Layout { shape: extents.collect(), order: ((steps - 1) * hidden..steps * hidden).collect() })
-    }
-
-    fn gather(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
-        let axis = match node.attributes.get("axis") {
-            Some(Attribute::Int(axis)) => *axis,
-            _ => 0,
-        };
-        let (extents, indices) = self.integers(node, 1)?;
-        let ([] | [1], [index]) = (extents, indices) else { return Err(input(node, 1, "one index")) };
-        let chosen = layout.select(axis, *index);
-        chosen.ok_or_else(|| shape(&node.name, &layout.shape, "an index inside its axis".into()))
-    }
-
-    fn gemm(&mut self, node: &Node, layout: &Layout) -> Result<Layout, ReadError> {
-        let (hidden, steps) = self.lstm.as_ref().map_or((0, 0), |lstm| (lstm.hidden, self.steps()));
-        let last = ((steps - 1) * hidden..steps * hidden).eq(layout.order.iter().copied());
-        if layout.shape != [1, hidden] || !last {
-            let wanted = format!("[1, {hidden}]: the mean or the last of the LSTM's outputs");
-            return Err(shape(&node.name, &layout.shape, wanted));
-        }
-        for attribute in ["alpha", "beta"] {
-            if !matches!(node.attributes.get(attribute), None | Some(Attribute::Float(1.0))) {
-                return Err(ReadError::Attribute { node: node.name.clone(), attribute, allowed: "1" });
-            }
-        }
-        int(node, "transA", 0, 0, "0")?;
-        let (extents, weights) = self.floats(node, 1)?;
-        let transposed = matches!(node.attributes.get("transB"), Some(Attribute::Int(1)));
-        let (labels, weights) = match extents[..] {
-            [labels, inputs] if transposed && inputs == hidden => (labels, weights.to_vec()),
-            [inputs, labels] if !transposed && inputs == hidden => {
-                let turned = |i: usize| weights[i % inputs * labels + i / inputs];
-                (labels, (0..weights.len()).map(turned).collect())
-            }
-            _ => return Err(shape(&node.inputs[1], extents, format!("[labels, {hidden}] with transB = 1"))),
-        };
-        let bias = if has(node, 2) { self.vector(node, 2, labels)? } else { vec![0.0; labels] };
-        self.dense = Some(Dense { weights, bias });
-        self.stage = Stage::Logits;
-        Ok(Layout::start(&[1, labels]))
     }
 
     /// Transpose, Reshape, Squeeze, Unsqueeze, Flatten.

@@ -1,21 +1,27 @@
-//! Float network and statistics → quantized network: scales by error, the best of several equalizations, biases
-//! corrected for what rounding does to the mean.
+//! Float network and statistics → quantized network: scales by error, the best of several equalizations and input scales,
+//! biases corrected for what rounding does to the mean. Or with the ranges of a quantization-aware training, as they are.
+
+use harmonynet::spec::LOG_MEL_LIMIT;
 
 use crate::calibrate::Statistics;
 use crate::correct::correct_biases;
 use crate::equalize::{self, Blend};
 use crate::network::Network;
-use crate::parallel::{Progress, parallel};
-use crate::quantized::{Projection, QuantizedConv, QuantizedNetwork, head_of, to_i8};
+use crate::parallel::{Progress, Quiet, parallel};
+use crate::quantized::{Projection, QuantizedConv, QuantizedNetwork, to_i8};
+use crate::ranges::Ranges;
 use crate::round::{Multiplier, quantize};
-use crate::scale::{Choice, Point, best_scale};
+use crate::scale::{Choice, LEVELS, Point, best_scale, given_scale};
+
+/// The input scale that holds the front-end's whole range, 127 steps of 1/8 octave.
+const WHOLE_INPUT: f32 = LOG_MEL_LIMIT as f32 / 256.0 / LEVELS as f32;
 
 /// How weights and activations of one layer were scaled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scales {
     /// The layer.
     pub layer: String,
-    /// Its weights: one choice per tensor, or per gate row for the projection.
+    /// Its weights: one choice per tensor, or per row for the projection.
     pub weights: Vec<Choice>,
     /// Its outputs behind ReLU and pooling; none for the projection, whose sums leave the integers.
     pub activations: Option<Choice>,
@@ -72,52 +78,144 @@ pub struct Outcome {
     pub equalized: Network,
     /// The quantized one.
     pub quantized: QuantizedNetwork,
+    /// The input's scale.
+    pub input: Choice,
     /// Per layer.
     pub scales: Vec<Scales>,
     /// The equalization that was kept.
     pub blend: Blend,
-    /// Per equalization that was tried: mean squared error of the logits.
-    pub tried: Vec<(Blend, f64)>,
+    /// What was tried.
+    pub tried: Vec<Trial>,
+}
+
+/// One way of quantizing that was tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// Its equalization.
+    pub blend: Blend,
+    /// Its input scale.
+    pub input_scale: f32,
+    /// Mean squared error of the logits.
+    pub error: f64,
 }
 
 /// Largest magnitude of a bias: beyond it the sums of a convolution could leave i32.
 pub(crate) const BIAS_LIMIT: f32 = (1u32 << 30) as f32;
 
-/// Quantizes a folded network with the equalization that has the least squared logit error over `windows`, biases
-/// corrected. `statistics` are the folded network's over the same windows.
+/// Quantizes a folded network with the equalization and the input scale that have the least squared logit error over
+/// `windows`, biases corrected. `statistics` are the folded network's over the same windows; `input_scale` fixes the
+/// input's, which else is the one with the least error of its own or the one that holds the front-end's whole range.
 ///
 /// # Errors
 /// The layer that cannot be quantized.
 pub fn best(
     network: &Network,
     statistics: &Statistics,
-    input_scale: f32,
+    input_scale: Option<f32>,
     windows: &[Vec<f32>],
     progress: &dyn Progress,
 ) -> Result<Outcome, QuantizeError> {
-    let wanted = parallel(windows, progress, |window| network.forward(window).logits);
-    let mut tried = vec![];
-    let mut kept: Option<(f64, Outcome)> = None;
-    for blend in Blend::TRIED {
-        let factors = equalize::factors(network, statistics, blend);
-        let equalized = equalize::apply(network, &factors);
-        let (mut quantized, scales) = quantize_network(&equalized, statistics, &factors, input_scale)?;
-        let found = correct_biases(&mut quantized, statistics, &factors, windows, progress)?;
-        let pairs = found.iter().flatten().zip(wanted.iter().flatten());
-        let error = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / wanted.len().max(1) as f64;
-        tried.push((blend, error / network.labels() as f64));
-        if kept.as_ref().is_none_or(|(least, _)| error < *least) {
-            kept = Some((error, Outcome { equalized, quantized, scales, blend, tried: vec![] }));
-        }
+    let work = Work { network, statistics, windows, wanted: wanted(network, windows, progress), progress };
+    let points = input_points(windows);
+    let input = input_scale.map_or_else(|| best_scale(&points), |scale| given_scale(&points, scale));
+    let mut outcome = work.quantize(Blend::NONE, input)?;
+    for blend in Blend::TRIED.into_iter().filter(|blend| *blend != Blend::NONE) {
+        outcome = outcome.or_better(work.quantize(blend, input)?);
     }
-    let (_, outcome) = kept.ok_or_else(|| QuantizeError::Silent { layer: "log_mel".into() })?;
-    Ok(Outcome { tried, ..outcome })
+    if input_scale.is_none() {
+        let whole = given_scale(&points, WHOLE_INPUT);
+        outcome = outcome.clone().or_better(work.quantize(outcome.blend, whole)?);
+    }
+    Ok(outcome)
 }
 
-/// What [`best`] reports as progress: this many steps per window.
-pub const STEPS_PER_WINDOW: usize = 1 + Blend::TRIED.len();
+/// How often [`best`] steps its progress per window.
+#[must_use]
+pub const fn steps_per_window(input_scale: Option<f32>) -> usize {
+    1 + Blend::TRIED.len() + if input_scale.is_none() { 1 } else { 0 }
+}
 
-/// Quantizes an equalized network with scales by error; biases are those of the float network.
+/// Quantizes a folded network with given ranges: without equalization, since they are of the channels as they are, and
+/// without correcting biases, since those were trained with the rounding in place.
+///
+/// # Errors
+/// The layer that cannot be quantized.
+pub fn with_ranges(
+    network: &Network,
+    statistics: &Statistics,
+    ranges: &Ranges,
+    windows: &[Vec<f32>],
+    progress: &dyn Progress,
+) -> Result<Outcome, QuantizeError> {
+    let input = given_scale(&input_points(windows), ranges.input);
+    let factors = equalize::factors(network, statistics, Blend::NONE);
+    let (quantized, scales) = quantize_network(network, statistics, &factors, input.scale, Some(ranges))?;
+    let found = parallel(windows, &Quiet, |window| quantized.forward(window).map(|trace| trace.logits));
+    // Every requantization was checked above, so that no window is left out.
+    let found: Vec<Vec<f32>> = found.into_iter().flatten().collect();
+    let error = mean_squared_error(&found, &wanted(network, windows, progress));
+    let trial = Trial { blend: Blend::NONE, input_scale: input.scale, error };
+    let equalized = network.clone();
+    Ok(Outcome { equalized, quantized, input, scales, blend: Blend::NONE, tried: vec![trial] })
+}
+
+/// What every trial shares.
+struct Work<'a> {
+    network: &'a Network,
+    statistics: &'a Statistics,
+    windows: &'a [Vec<f32>],
+    /// The float network's logits.
+    wanted: Vec<Vec<f32>>,
+    progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    fn quantize(&self, blend: Blend, input: Choice) -> Result<Outcome, QuantizeError> {
+        let factors = equalize::factors(self.network, self.statistics, blend);
+        let equalized = equalize::apply(self.network, &factors);
+        let (mut quantized, scales) =
+            quantize_network(&equalized, self.statistics, &factors, input.scale, None)?;
+        let found = correct_biases(&mut quantized, self.statistics, &factors, self.windows, self.progress)?;
+        let error = mean_squared_error(&found, &self.wanted);
+        let trial = Trial { blend, input_scale: input.scale, error };
+        Ok(Outcome { equalized, quantized, input, scales, blend, tried: vec![trial] })
+    }
+}
+
+impl Outcome {
+    /// The one of two with the less error, which keeps what both tried. Each has tried itself last or kept its best.
+    fn or_better(self, other: Self) -> Self {
+        let tried = [&self.tried[..], &other.tried].concat();
+        let kept = if other.error() < self.error() { other } else { self };
+        Self { tried, ..kept }
+    }
+
+    /// Mean squared error of the logits: the least of what was tried.
+    fn error(&self) -> f64 {
+        self.tried.iter().map(|trial| trial.error).fold(f64::INFINITY, f64::min)
+    }
+}
+
+fn wanted(network: &Network, windows: &[Vec<f32>], progress: &dyn Progress) -> Vec<Vec<f32>> {
+    parallel(windows, progress, |window| network.forward(window).logits)
+}
+
+fn mean_squared_error(found: &[Vec<f32>], wanted: &[Vec<f32>]) -> f64 {
+    let pairs = found.iter().flatten().zip(wanted.iter().flatten());
+    let error: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    error / wanted.iter().map(Vec::len).sum::<usize>().max(1) as f64
+}
+
+/// The input's magnitudes with their counts: zero points are 0, so the sign decides nothing.
+#[must_use]
+pub fn input_points(windows: &[Vec<f32>]) -> Vec<Point> {
+    let mut values: Vec<f32> = windows.iter().flatten().map(|x| x.abs()).collect();
+    values.sort_unstable_by(f32::total_cmp);
+    let equal = values.chunk_by(|a, b| a == b);
+    equal.map(|equal| Point { value: equal[0], weight: equal.len() as f32 }).collect()
+}
+
+/// Quantizes an equalized network with scales by error, or by `ranges`; biases are those of the float network.
 ///
 /// `factors` are those that equalized it: the statistics are of the network before.
 ///
@@ -128,18 +226,21 @@ pub fn quantize_network(
     statistics: &Statistics,
     factors: &equalize::Factors,
     input_scale: f32,
+    ranges: Option<&Ranges>,
 ) -> Result<(QuantizedNetwork, Vec<Scales>), QuantizeError> {
     let mut convs: Vec<QuantizedConv> = vec![];
     let mut scales = vec![];
     for (index, conv) in network.convs.iter().enumerate() {
+        let given = ranges.and_then(|ranges| ranges.convs.get(index)).copied();
         // An error in a weight matters as much as the energy of what it multiplies.
         let row = conv.inputs * 9;
         let energy = input_energy(statistics, factors, index);
         let weighted = conv.weights.iter().enumerate();
         let points: Vec<_> =
             weighted.map(|(i, &value)| Point { value, weight: energy[i % row / 9] }).collect();
-        let weights = best_scale(&points);
-        let outputs = activation_scale(network, statistics, factors, index)?;
+        let weights = choose(&points, given.map(|(weights, _)| weights));
+        let outputs =
+            activation_scale(network, statistics, factors, index, given.map(|(_, outputs)| outputs))?;
         let before = convs.last().map_or(input_scale, |c| c.output_scale);
         let mut quantized = QuantizedConv {
             name: conv.name.clone(),
@@ -159,22 +260,15 @@ pub fn quantize_network(
         scales.push(Scales { layer: conv.name.clone(), weights: vec![weights], activations: Some(outputs) });
     }
     let before = convs.last().map_or(input_scale, |c| c.output_scale);
-    let (projection, choices) = quantize_projection(network, statistics, factors, before);
+    let (projection, choices) = quantize_projection(network, statistics, factors, before, ranges);
     scales.push(Scales { layer: "projection".into(), weights: choices, activations: None });
-    let (hidden, recurrence, read_out, dense) = head_of(network);
-    let (frames, bands) = (network.frames, network.bands);
-    let network = QuantizedNetwork {
-        frames,
-        bands,
-        input_scale,
-        convs,
-        projection,
-        hidden,
-        recurrence,
-        read_out,
-        dense,
-    };
-    Ok((network, scales))
+    let (frames, bands, head) = (network.frames, network.bands, network.head.clone());
+    Ok((QuantizedNetwork { frames, bands, input_scale, convs, projection, head }, scales))
+}
+
+/// The given scale, or the best.
+fn choose(points: &[Point], given: Option<f32>) -> Choice {
+    given.map_or_else(|| best_scale(points), |scale| given_scale(points, scale))
 }
 
 /// Mean square of each channel that layer `index` reads; equal for the first.
@@ -190,21 +284,26 @@ fn activation_scale(
     statistics: &Statistics,
     factors: &equalize::Factors,
     index: usize,
+    given: Option<f32>,
 ) -> Result<Choice, QuantizeError> {
     let reading = |channel: usize| -> f32 {
         match network.convs.get(index + 1) {
             Some(next) => next.reading(channel).map(|w| w * w).sum(),
             None => {
-                let (bands, rows) =
-                    (network.bands_out(), network.lstm.weights.chunks_exact(network.lstm.inputs));
-                rows.flat_map(|row| &row[channel * bands..(channel + 1) * bands]).map(|w| w * w).sum()
+                let bands = network.bands_out();
+                network
+                    .projection
+                    .rows()
+                    .flat_map(|row| &row[channel * bands..(channel + 1) * bands])
+                    .map(|w| w * w)
+                    .sum()
             }
         }
     };
     let channels = statistics.layers[index].channels.iter().zip(&factors[index]).enumerate();
     let points: Vec<Point> =
         channels.flat_map(|(c, (histogram, factor))| histogram.points(1.0 / factor, reading(c))).collect();
-    let choice = best_scale(&points);
+    let choice = choose(&points, given);
     if choice.range > 0.0 {
         Ok(choice)
     } else {
@@ -217,20 +316,22 @@ fn quantize_projection(
     statistics: &Statistics,
     factors: &equalize::Factors,
     input_scale: f32,
+    ranges: Option<&Ranges>,
 ) -> (Projection, Vec<Choice>) {
     let energy = input_energy(statistics, factors, network.convs.len());
     let bands = network.bands_out();
-    let rows = || network.lstm.weights.chunks_exact(network.lstm.inputs);
-    let choose = |row: &[f32]| {
+    let rows = || network.projection.rows();
+    let scale = |(index, row): (usize, &[f32])| {
         let weighted = row.iter().enumerate().map(|(i, &value)| Point { value, weight: energy[i / bands] });
-        best_scale(&weighted.collect::<Vec<_>>())
+        let given = ranges.and_then(|ranges| ranges.projection.get(index)).copied();
+        choose(&weighted.collect::<Vec<_>>(), given)
     };
-    let choices: Vec<Choice> = rows().map(choose).collect();
+    let choices: Vec<Choice> = rows().enumerate().map(scale).collect();
     let projection = Projection {
         weights: rows().zip(&choices).flat_map(|(row, choice)| to_i8(row, choice.scale)).collect(),
         weight_scales: choices.iter().map(|choice| choice.scale).collect(),
         input_scale,
-        bias: network.lstm.bias.clone(),
+        bias: network.projection.bias.clone(),
     };
     (projection, choices)
 }

@@ -1,14 +1,17 @@
-//! The quantization report: `quantization.json` for machines, `quantization.md` for people, both from one [`Report`].
+//! The quantization report: `quantization.json` for machines, `quantization.md` and its pictures for people, all from one
+//! [`Report`].
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::calibrate::Statistics;
+use crate::calibrate::{Histogram, Statistics};
 use crate::equalize::Factors;
 use crate::evaluate::Agreement;
 use crate::measure::Noise;
+use crate::picture;
 use crate::recipe::Outcome;
+use crate::scale::{Choice, LEVELS};
 
 /// Everything that the two files say.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,7 +22,7 @@ pub struct Report {
     pub settings: Settings,
     /// The equalization that was kept.
     pub equalization: String,
-    /// Mean squared error of the calibration windows' logits per equalization that was tried.
+    /// What was tried.
     pub tried: Vec<Tried>,
     /// Per layer.
     pub layers: Vec<LayerReport>,
@@ -42,20 +45,38 @@ pub struct Settings {
     pub calibration_windows: usize,
     /// Part of the split that validated.
     pub validated_on: String,
+    /// Frames of one window.
+    pub window_frames: usize,
     /// Frames between two validation windows of a track.
     pub window_hop_frames: usize,
     /// Fingerprint of the front-end.
     pub frontend: String,
+    /// Where the scales come from.
+    pub scales: ScalesFrom,
+    /// Whether the float graph that int8 is compared with is another one than was quantized.
+    pub other_reference: bool,
     /// Least share of validation windows with the same verdict.
     pub min_agreement: f64,
 }
 
-/// One equalization that was tried.
+/// Where scales come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScalesFrom {
+    /// Chosen by squared error over the calibration windows.
+    Calibration,
+    /// Stated by a quantization-aware training.
+    Ranges,
+}
+
+/// One way of quantizing that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tried {
-    /// Which.
+    /// The equalization.
     pub equalization: String,
-    /// Mean squared error of the logits.
+    /// Scale of the input.
+    pub input_scale: f32,
+    /// Mean squared error of the calibration windows' logits.
     pub logit_error: f64,
 }
 
@@ -80,7 +101,7 @@ pub struct LayerReport {
     pub clipped: f64,
     /// Signal to quantization noise, decibels; noise of earlier layers included.
     pub sqnr_db: f64,
-    /// Where the activations above zero lie: counts in 24 equal bins up to 1.2 times what the scale holds.
+    /// Where the activations' magnitudes above zero lie: counts in 72 equal bins up to 1.2 times what the scale holds.
     pub histogram: Vec<u64>,
 }
 
@@ -113,7 +134,11 @@ pub struct Confidence {
 }
 
 /// Bins of a layer's histogram.
-const BINS: usize = 24;
+const BINS: usize = 72;
+/// How much farther than the scale a layer's histogram reaches.
+pub const HISTOGRAM_SHARE: f32 = 1.2;
+/// The pictures' file names.
+pub const PICTURES: [&str; 2] = ["quantization-activations.svg", "quantization-noise.svg"];
 
 /// The layers' rows: input, convolutions, projection.
 #[must_use]
@@ -122,6 +147,7 @@ pub fn layers(
     statistics: &Statistics,
     factors: &Factors,
     noises: &[Noise],
+    inputs: &Histogram,
 ) -> Vec<LayerReport> {
     let row = |layer: &str, noise: &Noise| LayerReport {
         layer: layer.into(),
@@ -135,40 +161,34 @@ pub fn layers(
         sqnr_db: noise.sqnr_db(),
         histogram: vec![],
     };
+    let ratio = |error: f64, range_error: f64| if range_error > 0.0 { error / range_error } else { 1.0 };
+    let activations = |layer: &mut LayerReport, choice: Choice| {
+        layer.activation_range = Some(choice.range);
+        layer.activation_scale = Some(choice.scale);
+        layer.activation_error_ratio = Some(ratio(choice.error, choice.range_error));
+        layer.histogram = vec![0; BINS];
+        HISTOGRAM_SHARE * LEVELS as f32 * choice.scale
+    };
     let mut input = row("input", &noises[0]);
-    input.activation_scale = Some(outcome.quantized.input_scale);
+    let reach = activations(&mut input, outcome.input);
+    inputs.rebin(reach, &mut input.histogram);
     let mut rows = vec![input];
     for (index, (scales, noise)) in outcome.scales.iter().zip(&noises[1..]).enumerate() {
         let mut layer = row(&scales.layer, noise);
         let weights = &scales.weights;
-        let ratio = |error: f64, range_error: f64| if range_error > 0.0 { error / range_error } else { 1.0 };
         layer.weight_range = Some(weights.iter().fold(0f32, |most, c| most.max(c.range)));
         layer.weight_scale = Some(weights.iter().map(|c| c.scale).sum::<f32>() / weights.len().max(1) as f32);
         let range_error = weights.iter().map(|c| c.range_error).sum();
         layer.weight_error_ratio = Some(ratio(weights.iter().map(|c| c.error).sum(), range_error));
         if let Some(choice) = scales.activations {
-            layer.activation_range = Some(choice.range);
-            layer.activation_scale = Some(choice.scale);
-            layer.activation_error_ratio = Some(ratio(choice.error, choice.range_error));
-            layer.histogram = vec![0; BINS];
+            let reach = activations(&mut layer, choice);
             for (channel, factor) in statistics.layers[index].channels.iter().zip(&factors[index]) {
-                channel.rebin(1.2 * 127.0 * choice.scale * factor, &mut layer.histogram);
+                channel.rebin(reach * factor, &mut layer.histogram);
             }
         }
         rows.push(layer);
     }
     rows
-}
-
-/// Heights 1 to 8 of a bar, on a logarithmic scale since most activations are small.
-fn sparkline(bins: &[u64]) -> String {
-    let most = (bins.iter().copied().max().unwrap_or(0) as f64 + 1.0).ln();
-    let bar = |&count: &u64| match count {
-        0 => ' ',
-        _ => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
-            [(((count as f64 + 1.0).ln() / most * 7.99) as usize).min(7)],
-    };
-    bins.iter().map(bar).collect()
 }
 
 impl Report {
@@ -178,6 +198,16 @@ impl Report {
     /// None in practice: every figure is a number.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// The pictures: file names and contents.
+    #[must_use]
+    pub fn pictures(&self) -> [(&'static str, String); 2] {
+        let [activations, noise] = PICTURES;
+        [
+            (activations, picture::activations(&self.layers)),
+            (noise, picture::noise(&self.layers, self.logits_sqnr_db)),
+        ]
     }
 
     /// The Markdown text.
@@ -198,17 +228,40 @@ impl Report {
         )?;
         writeln!(
             out,
-            "Calibrated on {} windows of part `{}`, checked on part `{}`, front-end {}. Equalization kept: {}.\n",
-            s.calibration_windows, s.calibrated_on, s.validated_on, s.frontend, self.equalization
+            "Calibrated on {} windows of {} frames of part `{}`, checked on part `{}`, front-end {}.",
+            s.calibration_windows, s.window_frames, s.calibrated_on, s.validated_on, s.frontend
         )?;
+        match s.scales {
+            ScalesFrom::Calibration => {
+                writeln!(
+                    out,
+                    "Scales are chosen by squared error. Equalization kept: {}.\n",
+                    self.equalization
+                )?;
+            }
+            ScalesFrom::Ranges => writeln!(
+                out,
+                "Scales are those of a quantization-aware training: nothing was equalized and no bias corrected.\n"
+            )?,
+        }
+        if s.other_reference {
+            writeln!(
+                out,
+                "`float` is another network than the one that was quantized: the best before that.\n"
+            )?;
+        }
         self.write_agreement(out)?;
         self.write_layers(out)?;
         writeln!(
             out,
-            "## Equalizations tried\n\n| equalization | mean squared logit error |\n| --- | ---: |"
+            "## What was tried\n\n| equalization | input scale | mean squared logit error |\n| --- | ---: | ---: |"
         )?;
         for tried in &self.tried {
-            writeln!(out, "| {} | {:.5} |", tried.equalization, tried.logit_error)?;
+            writeln!(
+                out,
+                "| {} | {:.5} | {:.5} |",
+                tried.equalization, tried.input_scale, tried.logit_error
+            )?;
         }
         let (c, sizes) = (&self.confidence, &self.sizes);
         writeln!(
@@ -261,20 +314,20 @@ impl Report {
             out,
             "## Layers\n\nError ratios: squared error of the chosen scale over that of the range divided by 127. SQNR: \
              signal to quantization noise over the calibration windows, the noise of earlier layers included; {:.1} dB at \
-             the logits. Histogram: activations above zero, logarithmic, up to 1.2 times what the scale holds.\n",
+             the logits.\n",
             self.logits_sqnr_db
         )?;
         writeln!(
             out,
-            "| layer | weights: range | scale | error ratio | activations: range | scale | error ratio | clipped | SQNR | \
-             histogram |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+            "| layer | weights: range | scale | error ratio | activations: range | scale | error ratio | clipped | SQNR |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
         )?;
         let number = |x: Option<f32>| x.map_or_else(|| "–".into(), |x| format!("{x:.5}"));
         let share = |x: Option<f64>| x.map_or_else(|| "–".into(), |x| format!("{x:.3}"));
         for l in &self.layers {
             writeln!(
                 out,
-                "| {} | {} | {} | {} | {} | {} | {} | {:.4} % | {:.1} dB | `{}` |",
+                "| {} | {} | {} | {} | {} | {} | {} | {:.4} % | {:.1} dB |",
                 l.layer,
                 number(l.weight_range),
                 number(l.weight_scale),
@@ -283,10 +336,15 @@ impl Report {
                 number(l.activation_scale),
                 share(l.activation_error_ratio),
                 100.0 * l.clipped,
-                l.sqnr_db,
-                sparkline(&l.histogram)
+                l.sqnr_db
             )?;
         }
-        writeln!(out)
+        let [activations, noise] = PICTURES;
+        writeln!(out, "\n![Signal to quantization noise per layer]({noise})\n")?;
+        writeln!(
+            out,
+            "![Activations per layer]({activations})\n\nMagnitudes above zero, counts logarithmic. The mark is where \
+             the scale ends: what lies beyond is clipped, and counts in the last bar where it lies beyond that.\n"
+        )
     }
 }

@@ -39,12 +39,25 @@ pub fn squared_error(points: &[Point], scale: f32) -> f64 {
     points.iter().map(error).sum()
 }
 
+/// A scale that was chosen elsewhere, with its error over `points`.
+#[must_use]
+pub fn given_scale(points: &[Point], scale: f32) -> Choice {
+    let range = range(points);
+    let range_error = squared_error(points, (range / LEVELS as f32).max(f32::MIN_POSITIVE));
+    Choice { scale, error: squared_error(points, scale), range_error, range }
+}
+
+/// The largest magnitude that counts.
+fn range(points: &[Point]) -> f32 {
+    points.iter().filter(|p| p.weight > 0.0).fold(0f32, |most, p| most.max(p.value.abs()))
+}
+
 /// The best scale of a grid from a fifth of the range to all of it, refined around its best point.
 ///
 /// All-zero points get a scale of 1/127: they are represented exactly by any.
 #[must_use]
 pub fn best_scale(points: &[Point]) -> Choice {
-    let range = points.iter().filter(|p| p.weight > 0.0).fold(0f32, |most, p| most.max(p.value.abs()));
+    let range = range(points);
     if range <= f32::MIN_POSITIVE * LEVELS as f32 {
         return Choice { scale: 1.0 / LEVELS as f32, error: 0.0, range_error: 0.0, range };
     }
@@ -89,6 +102,14 @@ mod tests {
         let values: Vec<f32> = (-127..=127).map(|i| i as f32 / 8.0).collect();
         let choice = best_scale(&points(&values));
         assert_eq!((choice.scale, choice.error), (0.125, 0.0));
+    }
+
+    #[test]
+    fn a_given_scale_is_measured_like_a_chosen_one() {
+        let points = points(&[0.3, -0.7, 1.0]);
+        let chosen = best_scale(&points);
+        assert_eq!(given_scale(&points, chosen.scale), chosen);
+        assert_eq!(given_scale(&[], 0.5).range_error, 0.0);
     }
 
     #[test]

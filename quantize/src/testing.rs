@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::network::{BatchNorm, Conv, Dense, Lstm, Network, ReadOut};
+use crate::network::{BatchNorm, Conv, Dense, Head, Linear, Lstm, Network, ReadOut};
 use crate::onnx::{Attribute, Model, Value};
 use crate::write::{OPSET, Writer};
 
@@ -46,15 +46,25 @@ pub(crate) fn network(seed: u32, frames: usize, bands: usize, read_out: ReadOut)
         });
     }
     let (hidden, labels, inputs) = (5, 3, 4 * (bands / 4));
-    let lstm = Lstm {
-        hidden,
-        inputs,
-        weights: random.vector(4 * hidden * inputs, 1.0 / (inputs as f32).sqrt()),
-        recurrence: random.vector(4 * hidden * hidden, 0.5),
-        bias: random.vector(4 * hidden, 0.3),
-    };
+    let weights = random.vector(4 * hidden * inputs, 1.0 / (inputs as f32).sqrt());
+    let recurrence = random.vector(4 * hidden * hidden, 0.5);
+    let projection = Linear { inputs, weights, bias: random.vector(4 * hidden, 0.3) };
     let dense = Dense { weights: random.vector(labels * hidden, 3.0), bias: random.vector(labels, 0.3) };
-    Network { frames, bands, convs, lstm, read_out, dense }
+    Network {
+        frames,
+        bands,
+        convs,
+        projection,
+        head: Head::Lstm(Lstm { hidden, recurrence, read_out, dense }),
+    }
+}
+
+/// The same convolutions; a dense layer of 3 labels on every step, averaged.
+pub(crate) fn without_lstm(seed: u32, frames: usize, bands: usize) -> Network {
+    let network = network(seed, frames, bands, ReadOut::Mean);
+    let (mut random, inputs) = (Random(seed ^ 0x5bd1), network.projection.inputs);
+    let projection = Linear { inputs, weights: random.vector(3 * inputs, 0.3), bias: random.vector(3, 0.3) };
+    Network { projection, head: Head::Mean, ..network }
 }
 
 /// Windows in the range of log-mel values: a level per band, noise around it.
@@ -71,8 +81,7 @@ pub(crate) fn windows(seed: u32, count: usize, network: &Network) -> Vec<Vec<f32
 
 /// The float graph in the exporter's form.
 pub(crate) fn float_model(network: &Network) -> Model {
-    let (frames, bands, hidden, labels) =
-        (network.frames, network.bands, network.lstm.hidden, network.labels());
+    let (frames, bands, labels) = (network.frames, network.bands, network.labels());
     let mut writer = Writer::new("float", Value::new("log_mel", &[1, frames, bands]));
     writer.reshape("image", &[1, 1, frames, bands]);
     for (index, conv) in network.convs.iter().enumerate() {
@@ -104,40 +113,46 @@ pub(crate) fn float_model(network: &Network) -> Model {
         writer.then("MaxPool", &format!("pool{n}"), &[], [("kernel_shape", two()), ("strides", two())]);
     }
     writer.then("Transpose", "steps_first", &[], [("perm", Attribute::Ints(vec![2, 0, 1, 3]))]);
-    writer.reshape("steps", &[network.steps(), 1, network.lstm.inputs]);
-    writer.floats("lstm_weight", &[1, 4 * hidden, network.lstm.inputs], &network.lstm.weights);
-    writer.floats("lstm_recurrence", &[1, 4 * hidden, hidden], &network.lstm.recurrence);
-    writer.floats(
-        "lstm_bias",
-        &[1, 8 * hidden],
-        &[network.lstm.bias.clone(), vec![0.0; 4 * hidden]].concat(),
-    );
+    match &network.head {
+        Head::Lstm(lstm) => recurrent(&mut writer, network, lstm),
+        Head::Mean => {
+            let Linear { inputs, weights, bias } = &network.projection;
+            writer.reshape("steps", &[network.steps(), *inputs]);
+            writer.floats("dense_weight", &[labels, *inputs], weights);
+            writer.floats("dense_bias", &[labels], bias);
+            writer.then("Gemm", "dense", &["dense_weight", "dense_bias"], [("transB", Attribute::Int(1))]);
+            writer.mean(&[0], true);
+        }
+    }
+    let names: Vec<String> = (0..labels).map(|label| format!("\"label{label}\"")).collect();
+    let metadata = BTreeMap::from([("labels".into(), format!("[{}]", names.join(",")))]);
+    Model { opset: OPSET, metadata, graph: writer.finish("logits", &[1, labels]) }
+}
+
+fn recurrent(writer: &mut Writer, network: &Network, lstm: &Lstm) {
+    let (hidden, labels) = (lstm.hidden, lstm.dense.bias.len());
+    let Linear { inputs, weights, bias } = &network.projection;
+    writer.reshape("steps", &[network.steps(), 1, *inputs]);
+    writer.floats("lstm_weight", &[1, 4 * hidden, *inputs], weights);
+    writer.floats("lstm_recurrence", &[1, 4 * hidden, hidden], &lstm.recurrence);
+    writer.floats("lstm_bias", &[1, 8 * hidden], &[bias.clone(), vec![0.0; 4 * hidden]].concat());
     let inputs = [writer.at.as_str(), "lstm_weight", "lstm_recurrence", "lstm_bias"].map(String::from);
     let outputs = ["lstm_out", "lstm_last"].map(String::from);
-    writer.node(
-        "LSTM",
-        "lstm",
-        inputs.into(),
-        outputs.into(),
-        [("hidden_size", Attribute::Int(hidden as i64))],
-    );
-    match network.read_out {
+    let units = [("hidden_size", Attribute::Int(hidden as i64))];
+    writer.node("LSTM", "lstm", inputs.into(), outputs.into(), units);
+    match lstm.read_out {
         ReadOut::Mean => {
             writer.at = "lstm_out".into();
-            let attributes = [("axes", Attribute::Ints(vec![0, 1])), ("keepdims", Attribute::Int(0))];
-            writer.then("ReduceMean", "mean", &[], attributes);
+            writer.mean(&[0, 1], false);
         }
         ReadOut::Last => {
             writer.at = "lstm_last".into();
             writer.reshape("last", &[1, hidden]);
         }
     }
-    writer.floats("dense_weight", &[labels, hidden], &network.dense.weights);
-    writer.floats("dense_bias", &[labels], &network.dense.bias);
+    writer.floats("dense_weight", &[labels, hidden], &lstm.dense.weights);
+    writer.floats("dense_bias", &[labels], &lstm.dense.bias);
     writer.then("Gemm", "dense", &["dense_weight", "dense_bias"], [("transB", Attribute::Int(1))]);
-    let names: Vec<String> = (0..labels).map(|label| format!("\"label{label}\"")).collect();
-    let metadata = BTreeMap::from([("labels".into(), format!("[{}]", names.join(",")))]);
-    Model { opset: OPSET, metadata, graph: writer.finish("logits", &[1, labels]) }
 }
 
 /// Asserts that two lists are equal within `tolerance` of their largest magnitude.

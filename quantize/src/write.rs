@@ -5,17 +5,21 @@
 //!   input       QuantizeLinear → i8;  image  Reshape → [1, 1, frames, bands]
 //!   conv1 …     QLinearConv (per tensor, zero points 0), reluN Relu i8, poolN MaxPool i8
 //!   steps_first Transpose, steps Reshape → i8 [steps, channels · bands]
-//!   projection  MatMulInteger → i32;  Cast, Mul (scale per gate row), Add (bias) → f32 [steps, 4 · units]
+//!   projection  MatMulInteger → i32;  Cast, Mul (scale per row), Add (bias) → f32 [steps, 4 · units]
 //!   recurrence  Scan over the steps: (h, c, projected) → (h, c, h), the arithmetic of ONNX's LSTM in f32
 //!   mean | last ReduceMean over the steps, or the Scan's last h
 //!   dense       Gemm → logits f32 [1, labels]
+//! ```
+//! Without an LSTM the projected rows are the labels, and the graph ends with
+//! ```text
+//!   mean        ReduceMean over the steps → logits f32 [1, labels]
 //! ```
 //!
 //! Not QDQ pairs: tract runs those in f32. Not per-channel convolutions: tract does not fuse them.
 
 use std::collections::BTreeMap;
 
-use crate::network::ReadOut;
+use crate::network::{Head, Lstm, ReadOut};
 use crate::onnx::{Attribute, Data, Graph, Model, Node, Tensor, Value};
 use crate::quantized::{QuantizedConv, QuantizedNetwork};
 
@@ -26,7 +30,7 @@ pub const OPSET: i64 = 17;
 #[must_use]
 pub fn int8_model(network: &QuantizedNetwork, metadata: BTreeMap<String, String>) -> Model {
     let (frames, bands) = (network.frames, network.bands);
-    let labels = network.dense.bias.len();
+    let labels = network.head.labels(network.projection.bias.len());
     let mut writer = Writer::new("harmonynet_int8", Value::new("log_mel", &[1, frames, bands]));
     writer.constant("zero_point", &[], Data::I8(vec![0]));
     writer.scalar("input_scale", network.input_scale);
@@ -36,10 +40,10 @@ pub fn int8_model(network: &QuantizedNetwork, metadata: BTreeMap<String, String>
         convolution(&mut writer, conv, index + 1, network.scale_before(index));
     }
     projection(&mut writer, network);
-    recurrence(&mut writer, network);
-    writer.floats("dense_weight", &[labels, network.hidden], &network.dense.weights);
-    writer.floats("dense_bias", &[labels], &network.dense.bias);
-    writer.then("Gemm", "dense", &["dense_weight", "dense_bias"], [("transB", Attribute::Int(1))]);
+    match &network.head {
+        Head::Lstm(lstm) => recurrence(&mut writer, network.steps(), lstm),
+        Head::Mean => writer.mean(&[0], true),
+    }
     let graph = writer.finish("logits", &[1, labels]);
     Model { opset: OPSET, metadata, graph }
 }
@@ -77,9 +81,8 @@ fn projection(writer: &mut Writer, network: &QuantizedNetwork) {
     let projection = &network.projection;
     let rows = projection.bias.len();
     let inputs = projection.weights.len() / rows;
-    let steps = network.convs.iter().fold(network.frames, |frames, _| (frames - 2) / 2);
     writer.then("Transpose", "steps_first", &[], [("perm", Attribute::Ints(vec![2, 0, 1, 3]))]);
-    writer.reshape("steps", &[steps, inputs]);
+    writer.reshape("steps", &[network.steps(), inputs]);
     // MatMulInteger wants [inputs, rows].
     let turned = (0..inputs * rows).map(|i| projection.weights[i % rows * inputs + i / rows]).collect();
     writer.constant("projection_weight", &[inputs, rows], Data::I8(turned));
@@ -91,13 +94,14 @@ fn projection(writer: &mut Writer, network: &QuantizedNetwork) {
     writer.then("Cast", "projection_f32", &[], [("to", Attribute::Int(1))]);
     writer.then("Mul", "projection_scaled", &["projection_scale"], []);
     writer.then("Add", "projection_biased", &["projection_bias"], []);
-    writer.reshape("gates", &[steps, 1, rows]);
 }
 
-fn recurrence(writer: &mut Writer, network: &QuantizedNetwork) {
-    let units = network.hidden;
+/// Gates per step → logits.
+fn recurrence(writer: &mut Writer, steps: usize, lstm: &Lstm) {
+    let (units, labels) = (lstm.hidden, lstm.dense.bias.len());
+    writer.reshape("gates", &[steps, 1, 4 * units]);
     writer.floats("zero_state", &[1, units], &vec![0.0; units]);
-    let attributes = [("body", Attribute::Graph(lstm_body(network))), ("num_scan_inputs", Attribute::Int(1))];
+    let attributes = [("body", Attribute::Graph(lstm_body(lstm))), ("num_scan_inputs", Attribute::Int(1))];
     let outputs = ["last_h", "last_c", "outputs"].map(String::from);
     let gates = writer.at.clone();
     writer.node(
@@ -107,27 +111,28 @@ fn recurrence(writer: &mut Writer, network: &QuantizedNetwork) {
         outputs.into(),
         attributes,
     );
-    match network.read_out {
+    match lstm.read_out {
         ReadOut::Last => writer.at = "last_h".into(),
         ReadOut::Mean => {
             writer.at = "outputs".into();
-            let attributes = [("axes", Attribute::Ints(vec![0])), ("keepdims", Attribute::Int(0))];
-            writer.then("ReduceMean", "mean", &[], attributes);
+            writer.mean(&[0], false);
         }
     }
+    writer.floats("dense_weight", &[labels, units], &lstm.dense.weights);
+    writer.floats("dense_bias", &[labels], &lstm.dense.bias);
+    writer.then("Gemm", "dense", &["dense_weight", "dense_bias"], [("transB", Attribute::Int(1))]);
 }
 
 /// One step of ONNX's LSTM behind its input projection: (h, c, projected) → (h, c, h).
-fn lstm_body(network: &QuantizedNetwork) -> Graph {
-    let units = network.hidden;
+fn lstm_body(lstm: &Lstm) -> Graph {
+    let units = lstm.hidden;
     let state = |name: &str| Value::new(name, &[1, units]);
     let mut body = Writer::new("lstm_step", state("h"));
     body.graph.inputs.push(state("c"));
     body.graph.inputs.push(Value::new("projected", &[1, 4 * units]));
     // [units, 4 · units], so that the row h multiplies it from the left.
-    let turned: Vec<f32> = (0..4 * units * units)
-        .map(|i| network.recurrence[i % (4 * units) * units + i / (4 * units)])
-        .collect();
+    let turned: Vec<f32> =
+        (0..4 * units * units).map(|i| lstm.recurrence[i % (4 * units) * units + i / (4 * units)]).collect();
     body.floats("recurrence_weight", &[units, 4 * units], &turned);
     body.constant("gate_sizes", &[4], Data::I64(vec![units as i64; 4]));
     body.then("MatMul", "recurrent", &["recurrence_weight"], []);
@@ -183,6 +188,11 @@ impl Writer {
         let constant = format!("{name}_shape");
         self.constant(&constant, &[shape.len()], Data::I64(shape.iter().map(|&n| n as i64).collect()));
         self.then("Reshape", name, &[&constant], []);
+    }
+
+    pub(crate) fn mean(&mut self, axes: &[i64], keep: bool) {
+        let keep = Attribute::Int(keep.into());
+        self.then("ReduceMean", "mean", &[], [("axes", Attribute::Ints(axes.into())), ("keepdims", keep)]);
     }
 
     /// The chain's next node: its first input is the chain's end, its output is named after it.

@@ -6,9 +6,9 @@
 //!
 //! | module | what it does | needs |
 //! | --- | --- | --- |
-//! | [`window`] | the ring of the last [`WINDOW_FRAMES`](crate::spec::WINDOW_FRAMES) frames | nothing |
-//! | [`requantize`] | the one rounding rule of integer engines | nothing |
+//! | [`window`] | the ring of the last frames | nothing |
 //! | [`probability`] | logits → calibrated probabilities | nothing |
+//! | [`requantize`] | the one rounding rule of integer engines | nothing |
 //! | [`hash`] | SHA-256 | `std` or `native` |
 //! | [`manifest`] | what a model package says of itself, and whether it may be believed | `std` |
 //! | [`package`] | the files of a package, from a folder or from the binary, never unverified | `std` |
@@ -32,16 +32,20 @@ pub mod native; // the streaming int8 engine
 pub mod tract; // the reference engine
 
 use crate::flow::{LogMel, Scores};
+use crate::spec::WindowLength;
 
 /// An engine: frames in, scores out.
 pub trait Classifier {
+    /// How much of the stream its model judges at once.
+    fn window(&self) -> WindowLength;
+
     /// Takes the next frame of the stream.
     fn push(&mut self, frame: &LogMel);
 
     /// Forgets every frame: the stream had a gap.
     fn reset(&mut self);
 
-    /// The scores of the last [`WINDOW_FRAMES`](crate::spec::WINDOW_FRAMES) frames.
+    /// The scores of the last [`window`](Self::window) of frames.
     ///
     /// # Errors
     /// [`ClassifyError::NotReady`] before the window is full; else what went wrong in the engine.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::hash::sha256;
 use super::manifest::{self, Manifest, ManifestError, Precision};
 use super::window::Bands;
-use crate::spec::{FrontendSpec, MEL_BANDS, WINDOW_FRAMES};
+use crate::spec::{FrontendSpec, MEL_BANDS, WindowLength};
 
 /// Most bytes that a manifest may have.
 const MAX_MANIFEST_BYTES: u64 = 64 << 10;
@@ -128,6 +128,14 @@ impl Package {
         self.source.path(file)
     }
 
+    /// How much the model judges at once.
+    ///
+    /// # Errors
+    /// The contract's field that is wrong; none where the manifest was read from a file.
+    pub fn window(&self) -> Result<WindowLength, PackageError> {
+        self.manifest.window().map_err(|error| PackageError::Manifest { path: self.manifest_path(), error })
+    }
+
     /// Checks that the model was trained with the front-end that is going to feed it.
     ///
     /// # Errors
@@ -155,7 +163,7 @@ impl Package {
     pub fn golden(&self) -> Result<Vec<Bands>, PackageError> {
         let golden = &self.manifest.golden;
         let bytes = self.verified("golden", &golden.file, golden.bytes, &golden.sha256)?;
-        let mut window = vec![[0; MEL_BANDS]; WINDOW_FRAMES];
+        let mut window = vec![[0; MEL_BANDS]; self.window()?.frames()];
         for (to, from) in window.as_flattened_mut().iter_mut().zip(bytes.as_chunks().0) {
             *to = i16::from_le_bytes(*from);
         }

@@ -23,8 +23,8 @@ Examples:
   harmonynet classify --csv *.flac        a table for a spreadsheet
   harmonynet classify --graph float x.wav with the model before quantization
 
-A recording's scores are the normalized geometric mean of its windows' (3.88 s, every 2.04 s). It needs at
-least one window; a shorter one is told as `listening`.";
+A recording's scores are the normalized geometric mean of its windows' (of the built-in model 3.88 s, every
+2.04 s). It needs at least one window; a shorter one is told as `listening`.";
 
 /// Options of `classify`.
 #[derive(Args)]
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
     let recordings = files::recordings(&args.files)?;
     let package = args.model.package()?;
     let frontend = engine::frontend(&package)?;
-    let policy = engine::policy(package.manifest());
+    let policy = engine::policy(package.manifest())?;
     let labels = package.manifest().labels();
     // A wrong model is found out before the first file, and once; the first thread takes this engine.
     let first = Mutex::new(Some(args.model.engine(&package)?));

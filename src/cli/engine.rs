@@ -92,6 +92,7 @@ pub(crate) fn frontend(package: &Package) -> Result<Frontend> {
 }
 
 /// The policy that fits the model.
-pub(crate) fn policy(manifest: &Manifest) -> Policy {
-    Policy { unsure_below: manifest.unsure_below, ..Policy::DEFAULT }
+pub(crate) fn policy(manifest: &Manifest) -> Result<Policy> {
+    let policy = Policy { unsure_below: manifest.unsure_below, ..Policy::DEFAULT };
+    Ok(policy.for_window(manifest.window()?, manifest.frontend.spec.hop))
 }

@@ -129,7 +129,7 @@ fn judge(
 ) -> Result<Vec<Judged>> {
     let frontend = engine::frontend(package)?;
     // The arg-max of every window counts, quiet ones too.
-    let policy = Policy { silence_dbfs: -120.0, ..engine::policy(package.manifest()) };
+    let policy = Policy { silence_dbfs: -120.0, ..engine::policy(package.manifest())? };
     let judged = Mutex::new(Vec::new());
     let engines = || -> Result<Vec<TractClassifier>> {
         variants.iter().map(|variant| args.model.engine_for(package, variant.precision)).collect()

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 use harmonynet::capture::{Channel, FileMicrophone, Microphone};
+use harmonynet::classify::package::Package;
 use harmonynet::frontend::{Frontend, FrontendState};
 use harmonynet::pipeline::recording::read_to_end;
 use harmonynet::spec::{FrontendSpec, MEL_BANDS};
@@ -22,6 +23,8 @@ Examples:
   harmonynet features --out features gtzan/             every recording below a folder
   harmonynet features --out features a/x.mp3 b/y.flac   features/a/x.npy and features/b/y.npy
   harmonynet features --out features --demo             self-made music, for a package's golden window
+  harmonynet features --out coarse --hop 1536 gtzan/    a third of the frames, for a lite model
+  harmonynet features --out mine --model lite gtzan/    as the package in the folder lite needs them
 
 Each file holds an array of int16, one row of 128 values per frame: log2 of the mel bands' power relative
 to the tracked level, in steps of 1/256. frontend.json beside them says how they were made. Files that are
@@ -37,6 +40,14 @@ pub(crate) struct FeaturesArgs {
     /// Level handling; `absolute` is for experiments with other normalizations
     #[arg(long, value_enum, default_value_t = LevelArg::Tracked)]
     level: LevelArg,
+
+    /// Samples between frames, 1 to 4096; the level tracker's memory keeps its 5.9 s
+    #[arg(long, value_name = "SAMPLES", default_value_t = FrontendSpec::SHIPPED.hop)]
+    hop: u16,
+
+    /// With the front-end of the model package in this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["level", "hop"])]
+    model: Option<PathBuf>,
 
     /// Threads to use [default: one per processor]
     #[arg(long, value_name = "N")]
@@ -60,7 +71,8 @@ enum LevelArg {
 }
 
 pub(crate) fn run(args: &FeaturesArgs) -> Result<()> {
-    let spec = if args.level == LevelArg::Tracked { FrontendSpec::SHIPPED } else { FrontendSpec::ABSOLUTE };
+    let spec = specification(args)?;
+    let frontend = Frontend::new(spec)?;
     write_specification(&args.out, &spec)?;
     let mut work: Vec<(PathBuf, Sound)> = files::recordings(&args.files)?
         .into_iter()
@@ -70,7 +82,6 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<()> {
         let piece = |piece: Piece| (args.out.join(format!("demo/{}.npy", piece.name())), Sound::Demo(piece));
         work.extend(Piece::ALL.map(piece));
     }
-    let frontend = Frontend::new(spec)?;
     let skipped = AtomicUsize::new(0);
     let failed = files::in_parallel(&work, args.jobs, |(target, sound)| {
         if target.exists() {
@@ -90,6 +101,16 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<()> {
     println!("{written} written, {skipped} there already, {failed} failed: {}", args.out.display());
     ensure!(failed == 0, "{failed} of {} recordings could not be read", work.len());
     Ok(())
+}
+
+/// The front-end that was asked for.
+fn specification(args: &FeaturesArgs) -> Result<FrontendSpec> {
+    if let Some(folder) = &args.model {
+        let package = Package::open(folder).context("the model package cannot be used")?;
+        return Ok(package.manifest().frontend.spec);
+    }
+    let spec = if args.level == LevelArg::Tracked { FrontendSpec::SHIPPED } else { FrontendSpec::ABSOLUTE };
+    Ok(spec.with_hop(args.hop))
 }
 
 /// What features are made of.

@@ -57,9 +57,9 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
 
-    /// Frames between verdicts, 43 a second; rounded up to a multiple of 8
-    #[arg(long, value_name = "FRAMES", default_value_t = harmonynet::spec::VERDICT_FRAMES)]
-    verdict_frames: usize,
+    /// Frames between verdicts, 43 a second for the built-in model; rounded up to a multiple of 8 [default: 0.56 s]
+    #[arg(long, value_name = "FRAMES")]
+    verdict_frames: Option<usize>,
 
     /// Confidence below which the genre is called unsure, 0 to 1 [default: the model's]
     #[arg(long, value_name = "P")]
@@ -90,12 +90,14 @@ pub(crate) fn run(args: &ListenArgs) -> Result<()> {
     let package = args.model.package()?;
     let manifest = package.manifest();
     let labels = manifest.labels();
-    let mut policy = engine::policy(manifest);
+    let mut policy = engine::policy(manifest)?;
     policy.unsure_below = args.unsure_below.unwrap_or(policy.unsure_below);
     policy.silence_dbfs = args.silence_dbfs.unwrap_or(policy.silence_dbfs);
     let decider = Decider::new(policy, labels.len())?;
-    let recognizer = Recognizer::new(engine::frontend(&package)?, args.model.engine(&package)?, decider)
-        .with_period(args.verdict_frames);
+    let mut recognizer = Recognizer::new(engine::frontend(&package)?, args.model.engine(&package)?, decider);
+    if let Some(frames) = args.verdict_frames {
+        recognizer = recognizer.with_period(frames);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let heard_signal = Arc::clone(&stop);
     ctrlc::set_handler(move || heard_signal.store(true, Ordering::Relaxed)).context("handling Ctrl-C")?;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use harmonynet::classify::manifest::Precision;
 use harmonynet::classify::tract::{Role, TractClassifier};
+use harmonynet::spec::SAMPLE_RATE_HZ;
 
 use super::engine::ModelArgs;
 
@@ -35,10 +36,9 @@ pub(crate) fn run(args: &ModelCommand) -> Result<()> {
     println!("labels       {}", manifest.labels.join(", "));
     println!("front-end    {}", manifest.frontend.spec);
     println!("fingerprint  {}", manifest.frontend.fingerprint);
-    println!(
-        "window       {} frames, {} LSTM steps",
-        manifest.contract.window_frames, manifest.contract.steps
-    );
+    let window = package.window()?;
+    let seconds = f64::from(window.samples(manifest.frontend.spec.hop)) / f64::from(SAMPLE_RATE_HZ);
+    println!("window       {} frames, {} steps, {seconds:.2} s", window.frames(), window.steps());
     println!("temperature  {}", manifest.temperature);
     println!("unsure below {}", manifest.unsure_below);
     package.verify()?;

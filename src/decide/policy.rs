@@ -1,6 +1,6 @@
 //! The configuration of deciding: how patient, how sure, how quiet.
 
-use crate::spec::{FrontendSpec, SAMPLE_RATE_HZ, WINDOW_FRAMES, WINDOW_SAMPLES};
+use crate::spec::{FrontendSpec, SAMPLE_RATE_HZ, WindowLength};
 
 /// How scores become verdicts. Times are in samples at 22,050 Hz, so nothing depends on how often verdicts come.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,8 +61,14 @@ impl Policy {
         silence_hysteresis_db: 6.0,
         silence_after_samples: samples(1500),
         sound_after_samples: samples(200),
-        window_samples: (WINDOW_FRAMES as u32 - 1) * FrontendSpec::SHIPPED.hop as u32 + WINDOW_SAMPLES as u32,
+        window_samples: WindowLength::SHIPPED.samples(FrontendSpec::SHIPPED.hop),
     };
+
+    /// The same policy for a model with this window, whose front-end has this hop.
+    #[must_use]
+    pub const fn for_window(self, window: WindowLength, hop: u16) -> Self {
+        Self { window_samples: window.samples(hop), ..self }
+    }
 
     /// Checks every field.
     ///

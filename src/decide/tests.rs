@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::spec::{FrontendSpec, VERDICT_FRAMES};
+use crate::spec::{FrontendSpec, WindowLength};
 
 const HOP: u64 = FrontendSpec::SHIPPED.hop as u64;
 /// Samples between verdicts.
-const PERIOD: u64 = VERDICT_FRAMES as u64 * HOP;
+const PERIOD: u64 = FrontendSpec::SHIPPED.verdict_frames() as u64 * HOP;
 const WINDOW: u64 = Policy::DEFAULT.window_samples as u64;
 const LOUD: Level = Level(-6 * 256);
 const A: usize = 0;
@@ -122,6 +122,51 @@ fn verdicts_of_another_period_change_at_the_same_time() {
     // The change falls between two 24-frame verdicts, hence not exactly.
     assert!((confidence(shown[0]) - confidence(shown[1])).abs() < 0.02, "{shown:?}");
     assert!((confidence(shown[2]) - confidence(shown[1])).abs() < 1e-4, "{shown:?}");
+}
+
+/// The shipped window, and five steps at three times the hop.
+#[test]
+fn another_hop_changes_its_mind_at_the_same_times() {
+    for (steps, hop) in [(19, 512), (5, 1536)] {
+        let window = WindowLength::of_steps(steps).unwrap();
+        let spec = FrontendSpec::SHIPPED.with_hop(hop);
+        let period = spec.verdict_frames() as u64 * u64::from(hop);
+        assert_eq!(period, PERIOD);
+        let policy = Policy::DEFAULT.for_window(window, hop);
+        let mut decider = decider(policy, 10);
+        let (quiet, loud) = (20 * 22_050, 24 * 22_050);
+        let mut changes = vec![(0, State::Listening)];
+        for n in 0..40 * 22_050 / usize::from(hop) {
+            let end = 1024 + n as u64 * u64::from(hop);
+            let rests = (quiet..loud).contains(&(end - 1024));
+            decider.level(end, if rests { Level::SILENCE } else { LOUD });
+            if window.ends(n + 1, spec.verdict_frames()) && decider.verdict().state != State::Silence {
+                decider.scores(&favour(end, A, 99.0));
+            }
+            let now = decider.verdict().state;
+            if core::mem::discriminant(&now) != core::mem::discriminant(&changes[changes.len() - 1].1) {
+                changes.push((end, now));
+            }
+        }
+        let [(0, State::Listening), began, silent, listening, again] = changes[..] else {
+            panic!("hop {hop}: {changes:?}")
+        };
+        let window = u64::from(window.samples(hop));
+        // Frames are what time is counted in: the first one that differs may begin a hop late, the last one end a hop late.
+        let frame = 1024 + 2 * u64::from(hop);
+        let within = |(at, _): (u64, State), from: u64, span: u64| at >= from && at <= from + span;
+        assert_eq!(began.0, window, "hop {hop}");
+        assert!(
+            within(silent, quiet + u64::from(policy.silence_after_samples), frame),
+            "hop {hop}: {changes:?}"
+        );
+        assert!(
+            within(listening, loud + u64::from(policy.sound_after_samples), frame),
+            "hop {hop}: {changes:?}"
+        );
+        assert!(within(again, loud + window, period + frame), "hop {hop}: {changes:?}");
+        assert!(matches!(again.1, State::Genre { label: 0, .. }));
+    }
 }
 
 #[test]

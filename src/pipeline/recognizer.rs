@@ -4,7 +4,7 @@ use crate::classify::{Classifier, ClassifyError};
 use crate::decide::Decider;
 use crate::flow::{Block, Fault, LogMel, SampleIndex, Scores, State, Verdict};
 use crate::frontend::{Frontend, FrontendState};
-use crate::spec::{FRAMES_PER_STEP, VERDICT_FRAMES, window_ends};
+use crate::spec::FRAMES_PER_STEP;
 
 /// Front-end, classifier and decision of one stream. Allocates nothing itself; what the engine does is the engine's
 /// business.
@@ -25,9 +25,11 @@ struct Ear<C> {
 }
 
 impl<C: Classifier> Recognizer<C> {
-    /// A recognizer at the beginning of a stream, with a verdict every [`VERDICT_FRAMES`] frames.
+    /// A recognizer at the beginning of a stream, with a verdict every 0.56 s:
+    /// [`verdict_frames`](crate::spec::FrontendSpec::verdict_frames) of the front-end. The decider's policy must be of the
+    /// classifier's window at the front-end's hop: [`Policy::for_window`](crate::decide::Policy::for_window).
     pub fn new(frontend: Frontend, classifier: C, decider: Decider) -> Self {
-        let ear = Ear { classifier, decider, frames: 0, period: VERDICT_FRAMES };
+        let ear = Ear { classifier, decider, frames: 0, period: frontend.spec().verdict_frames() };
         Self { frontend, state: FrontendState::default(), ear }
     }
 
@@ -84,7 +86,7 @@ impl<C: Classifier> Ear<C> {
         self.frames += 1;
         let verdict = self.decider.level(frame.end, frame.level);
         self.tell(verdict, sink);
-        if !window_ends(self.frames, self.period) {
+        if !self.classifier.window().ends(self.frames, self.period) {
             return;
         }
         // Silence has no genre: nothing is computed for it.

@@ -5,16 +5,13 @@ use crate::classify::{Classifier, ClassifyError};
 use crate::decide::{Overall, Policy};
 use crate::flow::{Block, Fault, Level, LogMel, Scores, State};
 use crate::frontend::{Frontend, FrontendState};
-use crate::spec::{FRAMES_PER_STEP, SAMPLE_RATE_HZ, WINDOW_FRAMES, window_ends};
-
-/// Frames between the windows of a recording: the multiple of eight nearest to 2 s, half of the paper's 4 s excerpts.
-pub const RECORDING_PERIOD_FRAMES: usize = 11 * FRAMES_PER_STEP;
+use crate::spec::SAMPLE_RATE_HZ;
 
 /// What a recording holds.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// [`State::Genre`] or [`State::Unsure`] with label and confidence; [`State::Silence`] where no window holds sound;
-    /// [`State::Listening`] where the recording is shorter than one window (3.88 s).
+    /// [`State::Listening`] where the recording is shorter than one window.
     pub state: State,
     /// The whole recording's scores; `None` where no window was classified.
     pub scores: Option<Scores>,
@@ -57,7 +54,8 @@ pub fn read_to_end(
     Ok(())
 }
 
-/// Classifies a whole recording: windows every [`RECORDING_PERIOD_FRAMES`], silent ones passed over.
+/// Classifies a whole recording: windows every 2 s ([`excerpt_frames`](crate::spec::FrontendSpec::excerpt_frames) of the
+/// front-end), silent ones passed over.
 ///
 /// # Errors
 /// Why the recording cannot be read. A failing classifier is no error but [`Fault::Classifier`] as the state.
@@ -68,7 +66,7 @@ pub fn recognize(
     classifier: &mut dyn Classifier,
     policy: &Policy,
 ) -> Result<Recording, CaptureError> {
-    let mut listener = Listener::new(classifier, policy);
+    let mut listener = Listener::new(classifier, policy, frontend.spec().excerpt_frames());
     let mut state = FrontendState::default();
     let (mut samples, mut lost) = (0, 0);
     read_to_end(microphone, channel, |block| {
@@ -94,6 +92,8 @@ struct Listener<'a> {
     classifier: &'a mut dyn Classifier,
     policy: &'a Policy,
     quiet: Level,
+    /// Frames between windows.
+    period: usize,
     frames: usize,
     /// Frames since the last one that was loud enough to be sound.
     since_sound: usize,
@@ -104,12 +104,13 @@ struct Listener<'a> {
 }
 
 impl<'a> Listener<'a> {
-    fn new(classifier: &'a mut dyn Classifier, policy: &'a Policy) -> Self {
+    fn new(classifier: &'a mut dyn Classifier, policy: &'a Policy, period: usize) -> Self {
         classifier.reset();
         Self {
             classifier,
             policy,
             quiet: Level::from_dbfs(policy.silence_dbfs),
+            period,
             frames: 0,
             since_sound: usize::MAX,
             silent_windows: 0,
@@ -128,10 +129,11 @@ impl<'a> Listener<'a> {
         self.classifier.push(frame);
         self.frames += 1;
         self.since_sound = if frame.level >= self.quiet { 0 } else { self.since_sound.saturating_add(1) };
-        if !window_ends(self.frames, RECORDING_PERIOD_FRAMES) {
+        let window = self.classifier.window();
+        if !window.ends(self.frames, self.period) {
             return;
         }
-        if self.since_sound >= WINDOW_FRAMES {
+        if self.since_sound >= window.frames() {
             self.silent_windows += 1;
             return;
         }

@@ -7,7 +7,7 @@ use harmonynet::classify::manifest::Precision;
 use harmonynet::classify::package::Package;
 use harmonynet::classify::tract::{LoadOptions, TractClassifier};
 use harmonynet::frontend::Frontend;
-use harmonynet::spec::{FrontendSpec, MEL_BANDS, SAMPLE_RATE_HZ, WINDOW_FRAMES};
+use harmonynet::spec::{FrontendSpec, MEL_BANDS, SAMPLE_RATE_HZ, WindowLength};
 
 use super::paired::{Contender, interleave};
 use super::{Failure, Figures, root};
@@ -22,7 +22,8 @@ pub(super) fn run(figures: &mut Figures) -> Result<(), Failure> {
         Contender::here("int8", || classify(&mut int8, &windows)),
         Contender::here("float", || classify(&mut float, &windows)),
     ])?;
-    println!("{} windows of {WINDOW_FRAMES} frames, one core", windows.len());
+    let frames = WindowLength::SHIPPED.frames();
+    println!("{} windows of {frames} frames, one core", windows.len());
     rounds.print(windows.len() as f64, "window");
     figures.put("tract_int8_vs_tract_f32", rounds.ratio_to("float"));
     Ok(())
@@ -42,5 +43,5 @@ fn windows() -> Result<Vec<Vec<[i16; MEL_BANDS]>>, Failure> {
     let bands = |window: &[_]| -> Vec<[i16; MEL_BANDS]> {
         window.iter().map(|frame: &harmonynet::flow::LogMel| frame.bands).collect()
     };
-    Ok(frames.chunks_exact(WINDOW_FRAMES).take(4).map(bands).collect())
+    Ok(frames.chunks_exact(WindowLength::SHIPPED.frames()).take(4).map(bands).collect())
 }

@@ -12,22 +12,28 @@ mod peak;
 use std::hint::black_box;
 
 use harmonynet::classify::native::{Kernel, Model, Parts, Random, ReadOut, Shape, Stream};
-use harmonynet::spec::MEL_BANDS;
+use harmonynet::spec::{MEL_BANDS, WindowLength};
 
 use paired::{Contender, interleave};
 
 /// Why a figure could not be measured.
 type Failure = Box<dyn std::error::Error>;
 
-const SHAPE: Shape =
-    Shape { steps: 19, channels: [32, 64, 128], hidden: 64, labels: 10, read_out: ReadOut::Mean };
+const SHAPE: Shape = Shape {
+    steps: WindowLength::SHIPPED.steps(),
+    channels: [32, 64, 128],
+    hidden: 64,
+    labels: 10,
+    read_out: ReadOut::Mean,
+};
 
 type Bands = [i16; MEL_BANDS];
 
 fn main() -> Result<(), Failure> {
     let mut random = Random::new(1);
-    let frames: Vec<Bands> =
-        (0..SHAPE.frames()).map(|_| core::array::from_fn(|_| random.within(4000) as i16)).collect();
+    let frames: Vec<Bands> = (0..WindowLength::SHIPPED.frames())
+        .map(|_| core::array::from_fn(|_| random.within(4000) as i16))
+        .collect();
     let model = load(&SHAPE)?;
     let narrow = load(&Shape { hidden: 16, ..SHAPE })?;
     let kernels: Vec<Kernel> = Kernel::available().collect();
@@ -50,7 +56,7 @@ fn main() -> Result<(), Failure> {
     frames.iter().for_each(|bands| {
         full.push(&model, kernels[0], bands);
     });
-    println!("\n== a verdict alone: {} LSTM steps", SHAPE.steps);
+    println!("\n== a verdict alone: {} LSTM steps", WindowLength::SHIPPED.steps());
     let verdict = |kernel| drop(black_box(full.logits(black_box(&model), kernel)));
     let mut contenders: Vec<Contender> =
         kernels.iter().map(|&kernel| Contender::here(kernel.name(), move || verdict(kernel))).collect();
@@ -79,7 +85,7 @@ fn main() -> Result<(), Failure> {
             kernel.name(),
             convolving * 1e6,
             (all - convolving) * 1e6,
-            (projection * SHAPE.steps) as f64 / (all - convolving) / 1e9,
+            (projection * WindowLength::SHIPPED.steps()) as f64 / (all - convolving) / 1e9,
             rate / 1e9,
             adds / convolving / rate,
         );

@@ -2,6 +2,7 @@
 
 use super::onnx::Attribute::{Graph as Body, Int, Ints};
 use super::onnx::{Graph, Values};
+use harmonynet::spec::WindowLength;
 
 /// Labels of every graph here.
 pub(crate) const LABELS: usize = 3;
@@ -48,11 +49,17 @@ pub(crate) enum Recurrent {
     Scan,
 }
 
-/// Three convolutions, a recurrent layer, the mean over time and a dense layer.
+/// Three convolutions, a recurrent layer, the mean over time and a dense layer, over the shipped models' window.
 pub(crate) fn layered(convolutions: [Form; 3], recurrent: Recurrent) -> Vec<u8> {
-    let image = vec![1, 1, 166, 128];
+    layered_over(WindowLength::SHIPPED, convolutions, recurrent)
+}
+
+/// [`layered`] over another window.
+pub(crate) fn layered_over(window: WindowLength, convolutions: [Form; 3], recurrent: Recurrent) -> Vec<u8> {
+    let (frames, steps) = (window.frames() as i64, window.steps() as i64);
+    let image = vec![1, 1, frames, 128];
     let mut graph = Graph::default()
-        .input("log_mel", &[1, 166, 128])
+        .input("log_mel", &[1, frames, 128])
         .output("logits", &[1, LABELS as i64])
         .tensor("scale", &[], Values::F32(vec![0.125]))
         .tensor("zero", &[], Values::I8(vec![0]))
@@ -69,8 +76,8 @@ pub(crate) fn layered(convolutions: [Form; 3], recurrent: Recurrent) -> Vec<u8> 
     (graph, wire) = as_form(graph, wire, form, to);
     graph = graph.node("Transpose", &[&wire], &["steps_first"], &[("perm", Ints(vec![2, 0, 1, 3]))]);
     graph = match recurrent {
-        Recurrent::Lstm => lstm(graph),
-        Recurrent::Scan => scan(graph),
+        Recurrent::Lstm => lstm(graph, steps),
+        Recurrent::Scan => scan(graph, steps),
     };
     graph
         .tensor("dense_weight", &[UNITS as i64, LABELS as i64], Values::F32(noise(UNITS * LABELS, 91)))
@@ -131,10 +138,10 @@ fn finish_convolution(graph: Graph, wire: &str, number: usize) -> (Graph, String
     (graph.node("Relu", &[wire], &[&relu], &[]).node("MaxPool", &[&relu], &[&pool], &geometry), pool)
 }
 
-fn lstm(graph: Graph) -> Graph {
+fn lstm(graph: Graph, steps: i64) -> Graph {
     let (gates, features, units) = (4 * UNITS as i64, FEATURES as i64, UNITS as i64);
     graph
-        .tensor("steps_shape", &[3], Values::I64(vec![19, 1, features]))
+        .tensor("steps_shape", &[3], Values::I64(vec![steps, 1, features]))
         .node("Reshape", &["steps_first", "steps_shape"], &["steps"], &[])
         .tensor("lstm_weight", &[1, gates, features], Values::F32(noise(4 * UNITS * FEATURES, 81)))
         .tensor("lstm_recurrence", &[1, gates, units], Values::F32(noise(4 * UNITS * UNITS, 82)))
@@ -143,7 +150,7 @@ fn lstm(graph: Graph) -> Graph {
 }
 
 /// The projection on integers, then `h ← tanh(h · R + x)`: a recurrence of the same kind as an LSTM's, but shorter.
-fn scan(graph: Graph) -> Graph {
+fn scan(graph: Graph, steps: i64) -> Graph {
     let (features, units) = (FEATURES as i64, UNITS as i64);
     let body = Graph::default()
         .input("h", &[1, units])
@@ -156,14 +163,14 @@ fn scan(graph: Graph) -> Graph {
         .node("Tanh", &["sum"], &["next_h"], &[])
         .node("Identity", &["next_h"], &["shown"], &[]);
     graph
-        .tensor("steps_shape", &[2], Values::I64(vec![19, features]))
+        .tensor("steps_shape", &[2], Values::I64(vec![steps, features]))
         .node("Reshape", &["steps_first", "steps_shape"], &["steps"], &[])
         .tensor("projection_weight", &[features, units], Values::I8(bytes(FEATURES * UNITS, 83)))
         .node("MatMulInteger", &["steps", "projection_weight"], &["projection"], &[])
         .node("Cast", &["projection"], &["projection_f32"], &[("to", Int(1))])
         .tensor("projection_scale", &[], Values::F32(vec![0.0005]))
         .node("Mul", &["projection_f32", "projection_scale"], &["projection_scaled"], &[])
-        .tensor("gates_shape", &[3], Values::I64(vec![19, 1, units]))
+        .tensor("gates_shape", &[3], Values::I64(vec![steps, 1, units]))
         .node("Reshape", &["projection_scaled", "gates_shape"], &["gates"], &[])
         .tensor("h0", &[1, units], Values::F32(vec![0.0; UNITS]))
         .node(

@@ -3,20 +3,23 @@
 use std::fs;
 use std::path::Path;
 
-use harmonynet::classify::manifest::{
-    Contract, FORMAT, Frontend, GOLDEN_BYTES, GoldenWindow, Graph, Graphs, Manifest,
-};
+use harmonynet::classify::manifest::{Contract, FORMAT, Frontend, GoldenWindow, Graph, Graphs, Manifest};
 use harmonynet::classify::package::sha256_hex;
-use harmonynet::spec::FrontendSpec;
+use harmonynet::spec::{FrontendSpec, WindowLength};
 use tempfile::TempDir;
 
-/// The golden window of every package here: a ramp.
-pub(crate) fn golden() -> Vec<u8> {
-    (0..166 * 128).flat_map(|i: i32| ((i % 4001 - 2000) as i16).to_le_bytes()).collect()
+/// The golden window of a package: a ramp.
+pub(crate) fn golden(window: WindowLength) -> Vec<u8> {
+    (0..window.frames() * 128).flat_map(|i| ((i % 4001) as i16 - 2000).to_le_bytes()).collect()
+}
+
+/// A manifest for three labels and no graph, of the shipped models' window and front-end.
+pub(crate) fn manifest() -> Manifest {
+    manifest_of(WindowLength::SHIPPED, FrontendSpec::SHIPPED)
 }
 
 /// A manifest for three labels and no graph.
-pub(crate) fn manifest() -> Manifest {
+pub(crate) fn manifest_of(window: WindowLength, spec: FrontendSpec) -> Manifest {
     Manifest {
         format: FORMAT,
         name: "test".into(),
@@ -25,12 +28,12 @@ pub(crate) fn manifest() -> Manifest {
         labels: vec!["blues".into(), "jazz".into(), "rock".into()],
         temperature: 1.5,
         unsure_below: 0.45,
-        contract: Contract::CURRENT,
-        frontend: Frontend::of(FrontendSpec::SHIPPED),
+        contract: Contract::of(window),
+        frontend: Frontend::of(spec),
         golden: GoldenWindow {
             file: "golden.i16le".into(),
-            bytes: GOLDEN_BYTES,
-            sha256: sha256_hex(&golden()),
+            bytes: GoldenWindow::bytes_of(window),
+            sha256: sha256_hex(&golden(window)),
             tolerance: 0.001,
         },
         graphs: Graphs::default(),
@@ -46,7 +49,7 @@ pub(crate) fn entry(file: &str, onnx: &[u8], golden: &[f32]) -> Graph {
 pub(crate) fn write(manifest: &Manifest, files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("manifest.toml"), manifest.to_toml().unwrap()).unwrap();
-    fs::write(folder.path().join("golden.i16le"), golden()).unwrap();
+    fs::write(folder.path().join("golden.i16le"), golden(manifest.window().unwrap())).unwrap();
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).unwrap();
     }

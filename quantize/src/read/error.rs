@@ -2,7 +2,7 @@
 
 /// The operators that a graph may use.
 pub const SUPPORTED: &str = "Conv, BatchNormalization, Relu, MaxPool, Transpose, Reshape, Unsqueeze, Squeeze, Flatten, \
-                             Identity, Constant, LSTM, ReduceMean, Gather, Gemm";
+                             Identity, Constant, LSTM, ReduceMean, Gather, Gemm, MatMul, Add";
 
 /// Why a graph is not a network of the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl std::fmt::Display for ReadError {
             Self::Order { node, op } => write!(
                 f,
                 "node {node}: {op} is out of place; the order is (Conv, BatchNormalization, Relu, MaxPool) once or more, \
-                 LSTM, ReduceMean or the last step, Gemm"
+                 then LSTM, ReduceMean or the last step, Gemm; or Gemm (or MatMul, Add), ReduceMean"
             ),
             Self::Input { node, input, wanted } => write!(f, "node {node}: input {input} must be {wanted}"),
             Self::Attribute { node, attribute, allowed } => {

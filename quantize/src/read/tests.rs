@@ -1,6 +1,6 @@
 use super::*;
 use crate::onnx::{Engine, Value};
-use crate::testing::{assert_close, float_model, network, windows};
+use crate::testing::{assert_close, float_model, network, windows, without_lstm};
 
 const FRAMES: usize = 22;
 const BANDS: usize = 8;
@@ -28,6 +28,93 @@ fn a_written_graph_is_read_back_and_computes_what_tract_computes() {
         for window in windows(3, 4, &network) {
             assert_close(&found.forward(&window).logits, &engine.run(&window).unwrap()[0], 1e-5);
         }
+    }
+}
+
+#[test]
+fn a_network_without_lstm_is_read_in_either_spelling() {
+    let network = without_lstm(7, FRAMES, BANDS);
+    let gemm = float_model(&network);
+    // [steps, 1, inputs] · [inputs, labels] + bias, the mean over the first axis.
+    let mut matmul = gemm.clone();
+    let (graph, inputs, labels) = (&mut matmul.graph, network.projection.inputs, network.labels());
+    let turned = (0..inputs * labels).map(|i| network.projection.weights[i % labels * inputs + i / labels]);
+    let turned = Tensor { shape: vec![inputs, labels], data: Data::F32(turned.collect()) };
+    graph.constants.insert("turned".into(), turned);
+    let steps = vec![network.steps() as i64, 1, -1];
+    graph.constants.insert("steps_shape".into(), Tensor { shape: vec![3], data: Data::I64(steps) });
+    let at = graph.nodes.iter().position(|n| n.name == "dense").unwrap();
+    let node = |op: &str, from: &str, parameter: &str, to: &str| Node {
+        name: to.into(),
+        op: op.into(),
+        inputs: vec![from.into(), parameter.into()],
+        outputs: vec![to.into()],
+        attributes: Default::default(),
+    };
+    let spelled = [
+        node("MatMul", "steps_out", "turned", "products"),
+        node("Add", "products", "dense_bias", "dense_out"),
+    ];
+    graph.nodes.splice(at..=at, spelled);
+    self::node(&mut matmul, "mean").attributes.insert("axes".into(), Attribute::Ints(vec![0]));
+    self::node(&mut matmul, "mean").attributes.insert("keepdims".into(), Attribute::Int(0));
+
+    for model in [gemm, matmul] {
+        let bytes = model.encode();
+        let found = read(&Model::decode(&bytes).unwrap(), FRAMES, BANDS).unwrap();
+        assert_eq!(found, network);
+        let engine = Engine::load(&bytes, &[]).unwrap();
+        for window in windows(3, 4, &network) {
+            assert_close(&found.forward(&window).logits, &engine.run(&window).unwrap()[0], 1e-5);
+        }
+    }
+}
+
+#[test]
+fn what_a_network_without_lstm_must_not_be_is_named() {
+    let model = || float_model(&without_lstm(7, FRAMES, BANDS));
+    // The mean over the labels, and no mean at all.
+    let mut other = model();
+    node(&mut other, "mean").attributes.insert("axes".into(), Attribute::Ints(vec![1]));
+    assert!(
+        refused(&other).contains("mean: shape [4, 3]; the contract wants the mean over the steps"),
+        "{}",
+        refused(&other)
+    );
+    let mut short = model();
+    short.graph.nodes.pop();
+    assert!(refused(&short).contains("ends after dense"), "{}", refused(&short));
+    // Labels in a column.
+    let mut turned = model();
+    let graph = &mut turned.graph;
+    graph.constants.insert("column".into(), Tensor { shape: vec![2], data: Data::I64(vec![3, 1]) });
+    graph.nodes.last_mut().unwrap().outputs = vec!["row".into()];
+    graph.nodes.push(Node {
+        name: "turned".into(),
+        op: "Reshape".into(),
+        inputs: vec!["row".into(), "column".into()],
+        outputs: vec!["logits".into()],
+        attributes: Default::default(),
+    });
+    assert!(refused(&turned).contains("output logits: shape [3, 1]"), "{}", refused(&turned));
+    let mut broken = model();
+    if let Some(Tensor { data: Data::F32(values), .. }) = broken.graph.constants.get_mut("dense_weight") {
+        values[1] = f32::INFINITY;
+    }
+    assert_eq!(read(&broken, FRAMES, BANDS), Err(ReadError::NotFinite { layer: "dense".into() }));
+}
+
+#[test]
+fn the_window_is_read_from_the_input() {
+    let of = |extents: &[usize]| {
+        let mut model = model();
+        model.graph.inputs = vec![Value::new("log_mel", extents)];
+        window(&model)
+    };
+    assert_eq!(of(&[1, 54, 128]), Ok(WindowLength::of_steps(5).unwrap()));
+    for frames in [0, 171, 8 * 33 + 14] {
+        let text = of(&[1, frames, 128]).unwrap_err().to_string();
+        assert!(text.contains("log_mel") && text.contains("1 to 32 steps"), "{text}");
     }
 }
 
@@ -84,7 +171,11 @@ fn the_last_step_may_be_gathered() {
             node("Reshape", ["gathered", "flat"], "mean_out"),
         ],
     );
-    assert_eq!(read(&model, FRAMES, BANDS).unwrap().read_out, ReadOut::Last);
+    let read_out = |model: &Model| match read(model, FRAMES, BANDS).unwrap().head {
+        Head::Lstm(lstm) => lstm.read_out,
+        Head::Mean => panic!("there is an LSTM"),
+    };
+    assert_eq!(read_out(&model), ReadOut::Last);
     // Another step than the last is another network.
     model.graph.constants.insert("index".into(), Tensor { shape: vec![], data: Data::I64(vec![1]) });
     assert!(refused(&model).contains("the mean or the last"), "{}", refused(&model));

@@ -2,10 +2,10 @@
 
 use super::text::value_of;
 use super::{
-    Contract, FORMAT, Frontend, GOLDEN_BYTES, Graph, MAX_GRAPH_BYTES, Manifest, ManifestError, Precision,
+    Contract, FORMAT, Frontend, GoldenWindow, Graph, MAX_GRAPH_BYTES, Manifest, ManifestError, Precision,
     Wrong,
 };
-use crate::spec::{FrontendSpec, MAX_LABELS};
+use crate::spec::{FrontendSpec, MAX_LABELS, MAX_STEPS, WindowLength};
 
 /// Most bytes that a label may have: what a display's text field holds.
 const MAX_LABEL_BYTES: usize = 24;
@@ -25,9 +25,9 @@ impl Manifest {
         require("temperature", t, t.is_finite() && t > 0.0, "a finite number above 0")?;
         let u = self.unsure_below;
         require("unsure_below", u, (0.0..1.0).contains(&u), "at least 0 and below 1")?;
-        self.validate_contract()?;
+        let window = self.window()?;
         self.validate_frontend()?;
-        self.validate_golden()?;
+        self.validate_golden(window)?;
         let mut any = false;
         for precision in Precision::ALL {
             if let Some(graph) = self.graph(precision) {
@@ -77,17 +77,24 @@ impl Manifest {
         Ok(())
     }
 
-    fn validate_contract(&self) -> Result<(), ManifestError> {
-        let (stated, ours) = (&self.contract, Contract::CURRENT);
-        for (field, stated, ours) in [
-            ("contract.window_frames", stated.window_frames, ours.window_frames),
-            ("contract.steps", stated.steps, ours.steps),
-            ("contract.frames_per_step", stated.frames_per_step, ours.frames_per_step),
-            ("contract.margin", stated.margin, ours.margin),
-        ] {
-            require(field, stated, stated == ours, ours)?;
-        }
-        Ok(())
+    /// The window that the contract states.
+    ///
+    /// # Errors
+    /// The contract's field that is wrong.
+    pub fn window(&self) -> Result<WindowLength, ManifestError> {
+        let stated = &self.contract;
+        let Some(window) = WindowLength::of_steps(stated.steps) else {
+            let allowed = format!("1 to {MAX_STEPS}");
+            return Err(field_error("contract.steps".into(), stated.steps.to_string(), allowed));
+        };
+        let ours = Contract::of(window);
+        let (step, margin) = (ours.frames_per_step, ours.margin);
+        require("contract.frames_per_step", stated.frames_per_step, stated.frames_per_step == step, step)?;
+        require("contract.margin", stated.margin, stated.margin == margin, margin)?;
+        let frames = ours.window_frames;
+        let allowed = format_args!("{frames}, which is {step} · {} steps + {margin}", stated.steps);
+        require("contract.window_frames", stated.window_frames, stated.window_frames == frames, allowed)?;
+        Ok(window)
     }
 
     /// The fingerprint must belong to the specification beside it. If it is the shipped front-end's instead, the
@@ -118,10 +125,11 @@ impl Manifest {
         })
     }
 
-    fn validate_golden(&self) -> Result<(), ManifestError> {
+    fn validate_golden(&self, window: WindowLength) -> Result<(), ManifestError> {
         let golden = &self.golden;
+        let bytes = GoldenWindow::bytes_of(window);
         validate_file("golden", &golden.file, &golden.sha256)?;
-        require("golden.bytes", golden.bytes, golden.bytes == GOLDEN_BYTES, GOLDEN_BYTES)?;
+        require("golden.bytes", golden.bytes, golden.bytes == bytes, bytes)?;
         let t = golden.tolerance;
         require("golden.tolerance", t, t > 0.0 && t <= 0.1, "above 0, at most 0.1")
     }

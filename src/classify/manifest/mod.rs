@@ -11,16 +11,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::error::{ManifestError, Wrong};
 use crate::flow::{Label, Labels};
-use crate::spec::{
-    FRAMES_PER_STEP, FrontendSpec, MAX_LABELS, MEL_BANDS, RECEPTIVE_MARGIN, WINDOW_FRAMES, WINDOW_STEPS,
-};
+use crate::spec::{FRAMES_PER_STEP, FrontendSpec, MAX_LABELS, MEL_BANDS, RECEPTIVE_MARGIN, WindowLength};
 
 /// The only format number that this build reads.
 pub const FORMAT: u32 = 1;
 /// The manifest's name inside a package.
 pub const FILE_NAME: &str = "manifest.toml";
-/// Bytes of the golden window: little-endian i16.
-pub const GOLDEN_BYTES: u64 = (WINDOW_FRAMES * MEL_BANDS * 2) as u64;
 /// Most bytes that one graph may have.
 pub const MAX_GRAPH_BYTES: u64 = 64 << 20;
 
@@ -82,28 +78,33 @@ pub struct Manifest {
     pub graphs: Graphs,
 }
 
-/// The streaming contract of [`spec`](crate::spec), repeated so that a model made for another one is refused.
+/// The streaming contract of [`spec`](crate::spec) as a model keeps it. Its window belongs to the model; what a step
+/// advances and what the convolutions consume are the architecture's, repeated so that a model made for another one is
+/// refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
-    /// Frames of one window.
+    /// Frames of one window: `frames_per_step · steps + margin`.
     pub window_frames: usize,
-    /// LSTM steps of one window.
+    /// Steps of one window, 1 to 32.
     pub steps: usize,
-    /// Frames that one step advances.
+    /// Frames that one step advances: 8.
     pub frames_per_step: usize,
-    /// Frames that the convolutions consume beyond those.
+    /// Frames that the convolutions consume beyond those: 14.
     pub margin: usize,
 }
 
 impl Contract {
-    /// The contract of this build.
-    pub const CURRENT: Self = Self {
-        window_frames: WINDOW_FRAMES,
-        steps: WINDOW_STEPS,
-        frames_per_step: FRAMES_PER_STEP,
-        margin: RECEPTIVE_MARGIN,
-    };
+    /// The contract of a model with this window.
+    #[must_use]
+    pub const fn of(window: WindowLength) -> Self {
+        Self {
+            window_frames: window.frames(),
+            steps: window.steps(),
+            frames_per_step: FRAMES_PER_STEP,
+            margin: RECEPTIVE_MARGIN,
+        }
+    }
 }
 
 /// The front-end that a model was trained with.
@@ -128,7 +129,7 @@ impl Frontend {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenWindow {
-    /// File name inside the package: 166 frames of 128 little-endian i16, Q8.8 octaves.
+    /// File name inside the package: one window, frames of 128 little-endian i16, Q8.8 octaves.
     pub file: String,
     /// Size of the file.
     pub bytes: u64,
@@ -136,6 +137,14 @@ pub struct GoldenWindow {
     pub sha256: String,
     /// Largest difference of a probability that is accepted at load.
     pub tolerance: f32,
+}
+
+impl GoldenWindow {
+    /// The file's size for a model's window.
+    #[must_use]
+    pub const fn bytes_of(window: WindowLength) -> u64 {
+        (window.frames() * MEL_BANDS * size_of::<i16>()) as u64
+    }
 }
 
 /// The graphs of a package.

@@ -16,11 +16,11 @@ fn valid() -> Manifest {
         labels: vec!["blues".into(), "hip-hop".into()],
         temperature: 1.23,
         unsure_below: 0.45,
-        contract: Contract::CURRENT,
+        contract: Contract::of(WindowLength::SHIPPED),
         frontend: Frontend::of(FrontendSpec::SHIPPED),
         golden: GoldenWindow {
             file: "golden.i16le".into(),
-            bytes: GOLDEN_BYTES,
+            bytes: GoldenWindow::bytes_of(WindowLength::SHIPPED),
             sha256: "f".repeat(64),
             tolerance: 0.001,
         },
@@ -73,7 +73,11 @@ fn the_wrong_field_is_named() {
         assert_eq!(blamed(|m| m.unsure_below = unsure), "unsure_below");
     }
     assert_eq!(blamed(|m| m.contract.window_frames = 171), "contract.window_frames");
-    assert_eq!(blamed(|m| m.contract.steps = 20), "contract.steps");
+    assert_eq!(blamed(|m| m.contract.steps = 20), "contract.window_frames");
+    for steps in [0, 33, usize::MAX] {
+        assert_eq!(blamed(|m| m.contract.steps = steps), "contract.steps");
+    }
+    assert_eq!(blamed(|m| m.contract = Contract::of(WindowLength::of_steps(5).unwrap())), "golden.bytes");
     assert_eq!(blamed(|m| m.contract.frames_per_step = 4), "contract.frames_per_step");
     assert_eq!(blamed(|m| m.contract.margin = 0), "contract.margin");
     assert_eq!(blamed(|m| m.golden.bytes = 7), "golden.bytes");
@@ -159,7 +163,7 @@ fn errors_know_their_line() {
     let text = valid().to_toml().unwrap();
     let line = |start: &str| text.lines().position(|line| line.starts_with(start)).map(|index| index + 1);
     assert_eq!(misread("temperature = 1.23", "temperature = -1.0").line, line("temperature"));
-    assert_eq!(misread("steps = 19", "steps = 20").line, line("steps"));
+    assert_eq!(misread("steps = 19", "steps = 33").line, line("steps"));
     let syntax = misread("unsure_below = 0.45", "unsure_below = = 0.45");
     assert!(matches!(syntax.wrong, Wrong::Syntax { .. }));
     assert_eq!(syntax.line, line("unsure_below"));

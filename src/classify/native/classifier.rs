@@ -7,6 +7,7 @@ use super::stream::Stream;
 use crate::classify::probability::softmax;
 use crate::classify::{Classifier, ClassifyError};
 use crate::flow::{LogMel, SampleIndex, Scores};
+use crate::spec::WindowLength;
 
 /// A model, a stream and a kernel.
 ///
@@ -57,6 +58,10 @@ impl<B: AsRef<[u8]>> NativeClassifier<B> {
 }
 
 impl<B: AsRef<[u8]>> Classifier for NativeClassifier<B> {
+    fn window(&self) -> WindowLength {
+        self.model.window()
+    }
+
     fn push(&mut self, frame: &LogMel) {
         if self.stream.push(&self.model, self.kernel, &frame.bands) {
             self.end = frame.end;

@@ -3,6 +3,7 @@
 use super::file::{self, DENSE, Header, LAYERS, LayerSpans, ModelError, PROJECTION, RECURRENCE, Span};
 use super::shape::{CONVS, Shape};
 use crate::classify::requantize::Multiplier;
+use crate::spec::WindowLength;
 
 /// A model: immutable, shared by any number of streams. `B` holds the file's bytes: a `&'static [u8]` in flash, a vector,
 /// a mapping. Nothing is copied; bytes that begin at a multiple of [`ALIGNMENT`](file::ALIGNMENT) are read fastest.
@@ -10,6 +11,7 @@ use crate::classify::requantize::Multiplier;
 pub struct Model<B> {
     bytes: B,
     header: Header,
+    window: WindowLength,
     input: Multiplier,
     layers: [LayerSpans; LAYERS],
 }
@@ -23,13 +25,20 @@ impl<B: AsRef<[u8]>> Model<B> {
         let (header, layers) = file::read(bytes.as_ref())?;
         let wrong = ModelError::Value { layer: "input", what: "scale" };
         let input = Multiplier::new(header.input_gain).ok_or(wrong)?;
-        Ok(Self { bytes, header, input, layers })
+        let window = header.shape.window().ok_or(ModelError::Shape { field: "steps" })?;
+        Ok(Self { bytes, header, window, input, layers })
     }
 
     /// The extents.
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.header.shape
+    }
+
+    /// How much of the stream it judges at once.
+    #[must_use]
+    pub fn window(&self) -> WindowLength {
+        self.window
     }
 
     /// [Fingerprint](crate::spec::FrontendSpec::fingerprint) of the front-end that the model was trained with.

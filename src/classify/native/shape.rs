@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::file::ModelError;
-use crate::spec::{FRAMES_PER_STEP, MAX_LABELS, MEL_BANDS, RECEPTIVE_MARGIN, WINDOW_STEPS};
+pub use crate::spec::MAX_STEPS;
+use crate::spec::{FRAMES_PER_STEP, MAX_LABELS, MEL_BANDS, WindowLength};
 
 /// Convolutions, each followed by a 2×2 pooling.
 pub const CONVS: usize = 3;
@@ -11,8 +12,6 @@ pub const CONVS: usize = 3;
 pub const MAX_CHANNELS: [usize; CONVS] = [32, 64, 128];
 /// Most units of the LSTM.
 pub const MAX_HIDDEN: usize = 64;
-/// Most LSTM steps of a window.
-pub const MAX_STEPS: usize = WINDOW_STEPS;
 /// Channels and units come in multiples of this: the lanes of the widest kernel.
 pub const LANES: usize = 16;
 /// Gates of an LSTM, in ONNX's order: input, output, forget, cell.
@@ -47,10 +46,10 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Frames of one window.
+    /// The window; `None` where there are no steps or too many.
     #[must_use]
-    pub fn frames(&self) -> usize {
-        FRAMES_PER_STEP * self.steps + RECEPTIVE_MARGIN
+    pub const fn window(&self) -> Option<WindowLength> {
+        WindowLength::of_steps(self.steps)
     }
 
     /// Rows of the gates' matrices.
@@ -84,7 +83,7 @@ impl Shape {
     pub(super) fn validate(&self) -> Result<(), ModelError> {
         let in_lanes = |n: usize, most: usize| n > 0 && n <= most && n.is_multiple_of(LANES);
         let checks = [
-            ("steps", (1..=MAX_STEPS).contains(&self.steps)),
+            ("steps", self.window().is_some()),
             ("channels", self.channels.into_iter().zip(MAX_CHANNELS).all(|(n, most)| in_lanes(n, most))),
             ("hidden", in_lanes(self.hidden, MAX_HIDDEN)),
             ("labels", (2..=MAX_LABELS).contains(&self.labels)),

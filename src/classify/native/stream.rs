@@ -42,7 +42,7 @@ impl<const LEN: usize> Lines<LEN> {
     }
 }
 
-/// The state of one stream, about 40 KiB: lines of the convolutions and projections of the last window's steps.
+/// The state of one stream, about 53 KiB: lines of the convolutions and projections of the last window's steps.
 #[derive(Clone, Debug)]
 pub struct Stream {
     frames: Lines<{ line(MEL_BANDS, 1) }>,

@@ -15,15 +15,16 @@ use tract_onnx::tract_core::ops::nn::Reduce;
 use tract_onnx::tract_core::ops::scan::{InputMapping, OptScan, Scan};
 
 use super::plan::{PlannedNode, Product, Role};
-use crate::spec::{MEL_BANDS, WINDOW_FRAMES};
+use crate::spec::{FRAMES_PER_STEP, MAX_STEPS, MEL_BANDS, RECEPTIVE_MARGIN, WindowLength};
 
 /// Name of the only input.
 const INPUT: &str = "log_mel";
 /// Name of the only output.
 const OUTPUT: &str = "logits";
 
-/// A graph of the streaming contract, ready to run: `log_mel` f32 `[1, 166, 128]` → `logits` f32 `[1, labels]`.
+/// A graph of the streaming contract, ready to run: `log_mel` f32 `[1, frames, 128]` → `logits` f32 `[1, labels]`.
 pub(super) struct Graph {
+    window: WindowLength,
     state: TypedSimpleState,
     plan: Vec<PlannedNode>,
     /// Reused from run to run.
@@ -70,20 +71,25 @@ impl core::fmt::Display for GraphError {
 impl core::error::Error for GraphError {}
 
 impl Graph {
-    /// Parses, checks and optimizes a graph.
-    pub(super) fn load(onnx: &[u8], labels: usize) -> Result<Self, GraphError> {
+    /// Parses, checks and optimizes a graph whose input is a `window`; `None` takes any of the contract's.
+    pub(super) fn load(onnx: &[u8], window: Option<WindowLength>, labels: usize) -> Result<Self, GraphError> {
         let framework = tract_onnx::onnx();
         let proto = framework
             .proto_model_for_read(&mut &*onnx)
             .map_err(|error| GraphError::NotOnnx { cause: format!("{error:#}") })?;
-        check_interface(&proto, labels)?;
+        let window = check_interface(&proto, window, labels)?;
         let optimized = optimize_guarded(&framework, &proto)?;
         check_output(&optimized, labels)?;
         let runnable = optimized.into_runnable().map_err(unsupported)?;
         let plan = describe(&runnable).map_err(unsupported)?;
         let state = runnable.spawn().map_err(unsupported)?;
-        let input = Tensor::zero::<f32>(&[1, WINDOW_FRAMES, MEL_BANDS]).map_err(unsupported)?;
-        Ok(Self { state, plan, input: Arc::new(input) })
+        let input = Tensor::zero::<f32>(&[1, window.frames(), MEL_BANDS]).map_err(unsupported)?;
+        Ok(Self { window, state, plan, input: Arc::new(input) })
+    }
+
+    /// How long a window its input is.
+    pub(super) fn window(&self) -> WindowLength {
+        self.window
     }
 
     /// The optimized plan in the order of execution.
@@ -138,32 +144,50 @@ fn unsupported(error: TractError) -> GraphError {
     GraphError::Unsupported { cause: format!("{error:#}") }
 }
 
-/// Checks names, types and shapes of inputs and outputs as the file states them. tract would panic on an output that
-/// no node gives, so that is checked here too.
-fn check_interface(proto: &ModelProto, labels: usize) -> Result<(), GraphError> {
+/// Checks names, types and shapes of inputs and outputs as the file states them; returns the input's window. tract would
+/// panic on an output that no node gives, so that is checked here too.
+fn check_interface(
+    proto: &ModelProto,
+    window: Option<WindowLength>,
+    labels: usize,
+) -> Result<WindowLength, GraphError> {
     let no_graph = || GraphError::NotOnnx { cause: "there is no graph in it".to_owned() };
     let graph = proto.graph.as_ref().ok_or_else(no_graph)?;
     let stored = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
-    let inputs = graph.input.iter().filter(|input| !stored(&input.name)).map(signature).collect();
-    require("input", inputs, format!("{INPUT} F32 [1, {WINDOW_FRAMES}, {MEL_BANDS}]"))?;
+    let inputs: Vec<_> = graph.input.iter().filter(|input| !stored(&input.name)).map(signature).collect();
+    let window = check_input(inputs, window)?;
     let outputs = graph.output.iter().map(signature).collect();
     require("output", outputs, format!("{OUTPUT} F32 [1, {labels}]"))?;
     if !gives(graph, OUTPUT) {
-        return require(
-            "output",
-            vec![format!("{OUTPUT}, which no node gives")],
-            "a node's output".to_owned(),
-        );
+        require("output", vec![format!("{OUTPUT}, which no node gives")], "a node's output".to_owned())?;
     }
-    Ok(())
+    Ok(window)
+}
+
+fn check_input(found: Vec<String>, window: Option<WindowLength>) -> Result<WindowLength, GraphError> {
+    let of = |window: WindowLength| format!("{INPUT} F32 [1, {}, {MEL_BANDS}]", window.frames());
+    if let Some(window) = window {
+        return require("input", found, of(window)).map(|()| window);
+    }
+    let mut lengths = (1..=MAX_STEPS).filter_map(WindowLength::of_steps);
+    let any = lengths.find(|window| found == [of(*window)]);
+    any.ok_or_else(|| {
+        let frames = format!("{FRAMES_PER_STEP} · steps + {RECEPTIVE_MARGIN}");
+        let required = format!("{INPUT} F32 [1, {frames}, {MEL_BANDS}], 1 to {MAX_STEPS} steps");
+        interface("input", found, required)
+    })
+}
+
+fn interface(field: &'static str, found: Vec<String>, required: String) -> GraphError {
+    let found = if found.is_empty() { "missing".to_owned() } else { found.join(" and ") };
+    GraphError::Interface { field, found, required }
 }
 
 fn require(field: &'static str, found: Vec<String>, required: String) -> Result<(), GraphError> {
     if found == [required.as_str()] {
         return Ok(());
     }
-    let found = if found.is_empty() { "missing".to_owned() } else { found.join(" and ") };
-    Err(GraphError::Interface { field, found, required })
+    Err(interface(field, found, required))
 }
 
 fn gives(graph: &GraphProto, name: &str) -> bool {

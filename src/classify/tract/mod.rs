@@ -1,6 +1,6 @@
 //! The reference engine: an ONNX graph of the streaming contract, run by tract over whole windows.
 //!
-//! It recomputes its 166 frames for every verdict and allocates while doing so: it is the yardstick for engines that
+//! It recomputes its window's frames for every verdict and allocates while doing so: it is the yardstick for engines that
 //! stream, and the way to run any graph of the contract. tract's own types stay inside `graph`.
 
 mod error; // why a model is refused
@@ -19,7 +19,7 @@ use super::probability::{Probabilities, softmax};
 use super::window::{Bands, Window};
 use super::{Classifier, ClassifyError};
 use crate::flow::{LogMel, Scores};
-use crate::spec::{FrontendSpec, WINDOW_FRAMES};
+use crate::spec::{FrontendSpec, WindowLength};
 
 /// Octaves of power in one step of a log-mel value.
 const OCTAVES_PER_STEP: f32 = 1.0 / 256.0;
@@ -53,7 +53,7 @@ impl TractClassifier {
     /// Loads a graph of a package.
     ///
     /// In this order: the manifest's front-end is compared with the one that is going to run, the graph's file is
-    /// verified, its inputs and outputs are checked, tract optimizes it, an int8 graph is proved to run on integers,
+    /// verified, its inputs and outputs are checked (the window against the manifest's contract), tract optimizes it, an int8 graph is proved to run on integers,
     /// and the golden window's probabilities are recomputed.
     ///
     /// # Errors
@@ -62,13 +62,16 @@ impl TractClassifier {
         package.check_frontend(&options.frontend)?;
         let manifest = package.manifest();
         let onnx = package.graph(options.precision)?;
-        let mut engine = Self::from_onnx(&onnx, manifest.labels.len(), manifest.temperature, options)
-            .map_err(|error| error.in_file(package.graph_path(options.precision)))?;
+        let window = package.window()?;
+        let mut engine =
+            Self::from_graph(&onnx, Some(window), manifest.labels.len(), manifest.temperature, options)
+                .map_err(|error| error.in_file(package.graph_path(options.precision)))?;
         engine.check_golden(package, options.precision)?;
         Ok(engine)
     }
 
-    /// Loads a bare graph, without a package and so without a golden window: for tools that make packages.
+    /// Loads a bare graph, without a package and so without a golden window: for tools that make packages. Its window
+    /// is as long as its input says.
     ///
     /// # Errors
     /// What is wrong with the graph.
@@ -78,11 +81,22 @@ impl TractClassifier {
         temperature: f32,
         options: &LoadOptions,
     ) -> Result<Self, LoadError> {
-        let graph = Graph::load(onnx, labels)?;
+        Self::from_graph(onnx, None, labels, temperature, options)
+    }
+
+    fn from_graph(
+        onnx: &[u8],
+        window: Option<WindowLength>,
+        labels: usize,
+        temperature: f32,
+        options: &LoadOptions,
+    ) -> Result<Self, LoadError> {
+        let graph = Graph::load(onnx, window, labels)?;
         if options.precision == Precision::Int8 && !options.allow_float {
             prove_integer(graph.plan())?;
         }
-        Ok(Self { graph, temperature, window: Window::new() })
+        let window = Window::new(graph.window());
+        Ok(Self { graph, temperature, window })
     }
 
     /// What tract is going to compute, in the order of execution.
@@ -91,12 +105,12 @@ impl TractClassifier {
         self.graph.plan()
     }
 
-    /// The probabilities of one window of [`WINDOW_FRAMES`] frames, oldest first, apart from the stream.
+    /// The probabilities of one whole [window](Classifier::window), oldest frame first, apart from the stream.
     ///
     /// # Errors
     /// [`ClassifyError::NotReady`] where `window` has another length; else as [`scores`](Classifier::scores).
     pub fn scores_of_window(&mut self, window: &[Bands]) -> Result<Probabilities, ClassifyError> {
-        if window.len() != WINDOW_FRAMES {
+        if window.len() != self.window.length().frames() {
             return Err(ClassifyError::NotReady);
         }
         run(&mut self.graph, self.temperature, window.iter())
@@ -138,6 +152,10 @@ fn run<'a>(
 }
 
 impl Classifier for TractClassifier {
+    fn window(&self) -> WindowLength {
+        self.window.length()
+    }
+
     fn push(&mut self, frame: &LogMel) {
         self.window.push(frame);
     }
@@ -160,6 +178,7 @@ impl core::fmt::Debug for TractClassifier {
         f.debug_struct("TractClassifier")
             .field("nodes", &self.graph.plan().len())
             .field("temperature", &self.temperature)
+            .field("steps", &self.window.length().steps())
             .field("held", &self.window.held())
             .finish_non_exhaustive()
     }

@@ -126,7 +126,7 @@ fn shapes_out_of_range_are_named() {
         error(&sealed(bytes))
     };
     assert_eq!(shape(|s| s.steps = 0), ModelError::Shape { field: "steps" });
-    assert_eq!(shape(|s| s.steps = 20), ModelError::Shape { field: "steps" });
+    assert_eq!(shape(|s| s.steps = 33), ModelError::Shape { field: "steps" });
     assert_eq!(shape(|s| s.channels[0] = 48), ModelError::Shape { field: "channels" });
     assert_eq!(shape(|s| s.channels[2] = 24), ModelError::Shape { field: "channels" });
     assert_eq!(shape(|s| s.hidden = 80), ModelError::Shape { field: "hidden" });
@@ -165,7 +165,7 @@ fn run(bytes: &[u8]) {
     let Ok(model) = Model::new(bytes) else { return };
     let mut stream = Stream::new();
     let mut random = Random::new(3);
-    for _ in 0..model.shape().frames() {
+    for _ in 0..model.window().frames() {
         let bands: [i16; MEL_BANDS] = core::array::from_fn(|_| random.within(32767) as i16);
         stream.push(&model, Kernel::PORTABLE, &bands);
     }

@@ -38,6 +38,7 @@ use Home::{Below, OneFile};
 const LIBRARIES: &[(&str, Home)] = &[
     ("alsa", OneFile("capture")),
     ("symphonia", OneFile("capture")),
+    ("realfft", OneFile("capture")),
     ("microfft", OneFile("frontend")),
     ("tract_onnx", OneFile("classify")),
     ("sha2", OneFile("classify")),

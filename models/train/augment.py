@@ -19,6 +19,16 @@ from network import MEL_BANDS, WINDOW_FRAMES
 LIMIT = 15.875  # the front-end's clamp, octaves
 
 
+def _band_hz(low: float = 32.0, high: float = 7200.0) -> Tensor:
+    """Centres of the shipped front-end's mel bands, hertz."""
+    edges = torch.tensor([low, high], dtype=torch.float64)
+    mel = torch.linspace(*(2595 * torch.log10(1 + edges / 700)).tolist(), MEL_BANDS + 2)[1:-1]
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
+BAND_HZ = _band_hz()
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """How strong each disturbance is; zero switches it off."""
@@ -27,11 +37,16 @@ class Augmentation:
     shift: float = 0.0  # pitch: bands up or down at most this
     colour: float = 0.0  # octaves: deviation of the lowest of five smooth curves over the bands
     level: float = 0.0  # octaves: deviation of one offset per window
+    ripple: float = 0.0  # octaves: deviation of every band by itself, as reflections cancel and add
+    speaker: float = 0.0  # share of windows played by a small loudspeaker: no lowest and highest bands
+    reverb: float = 0.0  # share of windows in a reverberant room
     noise: float = 0.0  # share of windows with a noise floor
+    loudest: float = -2.0  # octaves: the highest noise floor
     mask_bands: int = 0  # two masks of at most this many bands
     mask_frames: int = 0  # two masks of at most this many frames
     mixup: float = 0.0  # both parameters of the Beta distribution
     window: int = WINDOW_FRAMES  # frames of a window
+    hop_seconds: float = 512 / 22_050
 
     @property
     def frames(self) -> int:
@@ -43,8 +58,12 @@ STRONG = Augmentation(
     stretch=0.1, shift=2.0, colour=0.7, level=0.5, noise=0.3, mask_bands=20, mask_frames=24, mixup=0.4
 )
 LIGHT = Augmentation(level=0.3, colour=0.4, mask_bands=12, mask_frames=16, mixup=0.4)
-ROOMS = Augmentation(level=0.3, colour=1.5, noise=0.3, mask_bands=12, mask_frames=16, mixup=0.4)
-PRESETS = {"none": Augmentation(), "light": LIGHT, "strong": STRONG, "rooms": ROOMS}
+COLOUR = Augmentation(level=0.3, colour=1.5, noise=0.3, mask_bands=12, mask_frames=16, mixup=0.4)
+ROOMS = Augmentation(
+    level=0.3, colour=1.5, ripple=0.4, speaker=0.4, reverb=0.4, noise=0.5, loudest=0.0, mask_bands=12, mask_frames=16,
+    mixup=0.4,
+)  # fmt: skip
+PRESETS = {"none": Augmentation(), "light": LIGHT, "strong": STRONG, "colour": COLOUR, "rooms": ROOMS}
 
 
 def _uniform(n: int, low: float, high: float, rng: np.random.Generator) -> Tensor:
@@ -77,18 +96,57 @@ def _interpolate(x: Tensor, position: Tensor) -> Tensor:
 
 
 def colour(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Microphone and room: a smooth curve over the bands (five cosines, the finer the weaker) and an offset."""
+    """Microphone and room: a smooth curve over the bands, five cosines, the finer the weaker."""
     order = torch.arange(1, 6)
     basis = torch.cos(math.pi * order[:, None] * (torch.arange(MEL_BANDS) + 0.5) / MEL_BANDS)
     amount = _normal((len(x), 5), rng) * settings.colour / order.sqrt()
-    offset = _normal((len(x), 1), rng) * settings.level
-    return x + (amount @ basis + offset)[:, None, :]
+    return x + (amount @ basis)[:, None, :]
+
+
+def ripple(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Reflections that cancel in one band and add in the next: an own offset for every band of a window."""
+    return x + settings.ripple * _normal((len(x), 1, MEL_BANDS), rng)
+
+
+def speaker(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Small loudspeakers and cheap microphones: bands fall by 6 to 24 dB per octave below 80 to 500 Hz and above 3.5 to
+    9 kHz."""
+    chosen = _uniform(len(x), 0.0, 1.0, rng) < settings.speaker
+    octave = torch.log2(BAND_HZ)
+    low = torch.log2(_uniform(len(x), 80.0, 500.0, rng))[:, None]
+    high = torch.log2(_uniform(len(x), 3500.0, 9000.0, rng))[:, None]
+    steep = _uniform(len(x), 2.0, 8.0, rng)[:, None]
+    loss = steep * ((low - octave).clamp(min=0) + (octave - high).clamp(min=0))
+    return torch.where(chosen[:, None, None], x - loss[:, None, :], x)
+
+
+def reverb(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Rooms: every frame's power decays over the frames that follow, by 60 dB within 0.15 to 1.2 s, 10 dB below the
+    direct sound to 6 dB above it."""
+    chosen = _uniform(len(x), 0.0, 1.0, rng) < settings.reverb
+    decay = 2.0 ** (-math.log2(1e6) * settings.hop_seconds / _uniform(len(x), 0.15, 1.2, rng))
+    wet = 2.0 ** _uniform(len(x), -3.3, 2.0, rng)
+    frames = torch.arange(x.shape[1])
+    age = (frames[:, None] - frames).float()
+    tail = torch.where(age >= 0, decay[:, None, None] ** age.clamp(min=0), 0.0)
+    response = torch.eye(x.shape[1]) + (wet * (1 - decay))[:, None, None] * tail
+    return torch.where(chosen[:, None, None], torch.log2(response @ torch.exp2(x)), x)
+
+
+def relevel(x: Tensor, before: Tensor) -> Tensor:
+    """Gives a disturbed window the level of the undisturbed one, as the front-end's tracker would."""
+    return x - (loudness(x) - loudness(before))[:, None, None]
+
+
+def loudness(x: Tensor) -> Tensor:
+    """Mean over the frames of the bands' total power, octaves, [N]."""
+    return torch.logsumexp(x * math.log(2), 2).mean(1) / math.log(2)
 
 
 def noise_floor(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
     """Steady background noise in some windows: powers add, so the floor fills what lies below it."""
     chosen = _uniform(len(x), 0.0, 1.0, rng) < settings.noise
-    level = _uniform(len(x), -9.0, -2.0, rng)
+    level = _uniform(len(x), -9.0, settings.loudest, rng)
     tilt = _uniform(len(x), -2.0, 1.0, rng)[:, None] * torch.linspace(-1, 1, MEL_BANDS)
     floor = (level[:, None] + tilt)[:, None, :] + 0.4 * _normal(tuple(x.shape), rng)
     return torch.where(chosen[:, None, None], torch.logaddexp2(x, floor), x)
@@ -115,16 +173,38 @@ def mixup(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Gen
     return mixed, torch.lerp(targets[other], targets, share[:, None])
 
 
-def apply(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Everything that `settings` switch on, in the order in which the world does it; clamped like the front-end."""
+def mix(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Other recordings than those that there are: tempo, pitch, two songs at once, another balance."""
     if settings.stretch or settings.shift:
         x = resample(x, settings, rng)
     if settings.mixup:
         x, targets = mixup(x, targets, settings, rng)
-    if settings.colour or settings.level:
-        x = colour(x, settings, rng)
+    if settings.colour:
+        x = relevel(colour(x, settings, rng), x)
+    if settings.level:
+        x = x + settings.level * _normal((len(x), 1, 1), rng)
+    return x.clamp(-LIMIT, LIMIT), targets
+
+
+def disturb(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """What lies between a recording and the device that hears it, in the order in which the world does it."""
+    recorded = x
+    if settings.speaker:
+        x = speaker(x, settings, rng)
+    if settings.reverb:
+        x = reverb(x, settings, rng)
+    if settings.ripple:
+        x = ripple(x, settings, rng)
+    if x is not recorded:
+        x = relevel(x, recorded)
     if settings.noise:
         x = noise_floor(x, settings, rng)
     if settings.mask_bands or settings.mask_frames:
         x = mask(x, settings, rng)
-    return x.clamp(-LIMIT, LIMIT), targets
+    return x.clamp(-LIMIT, LIMIT)
+
+
+def apply(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Everything that `settings` switch on; clamped like the front-end."""
+    x, targets = mix(x, targets, settings, rng)
+    return disturb(x, settings, rng), targets

@@ -15,7 +15,7 @@ work: a study that another process is at is left to it. A record holds aggregate
     python models/train/study.py run p2-track --recipe paper --fold 3 --split gtzan.csv --features features \\
         --audio gtzan-mp3 --runs runs
     python models/train/study.py run all --split gtzan.csv --features features --audio gtzan-mp3 \\
-        --lossless gtzan-lossless --runs runs
+        --lossless gtzan-lossless --not-music not-music-features --runs runs
 """
 
 from __future__ import annotations
@@ -102,12 +102,19 @@ def show(studio: Studio, studies: list[Study]) -> None:
         print(f"left to train: about {minutes(total)}" if total else "nothing is left to train")
 
 
+def lacking(studio: Studio, study: Study) -> str | None:
+    """The option without which the study cannot be run; `None` where it can."""
+    if study.trains:
+        return "--not-music" if study.recipe == "shipped" and not studio.args.not_music else None
+    return "--lossless" if study.protocol == "lossless" and not studio.args.lossless else None
+
+
 def run_all(studio: Studio, studies: list[Study]) -> list[str]:
     """Runs what is missing; returns what failed, with the reason. A failure doesn't keep the others from running."""
     failed = []
     for study in studies:
-        if not study.trains and study.protocol == "lossless" and not studio.args.lossless:
-            print(f"{study.name}: skipped, needs --lossless", flush=True)
+        if needed := lacking(studio, study):
+            print(f"{study.name}: skipped, needs {needed}", flush=True)
             continue
         try:
             if studio.done(study):
@@ -155,6 +162,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run.add_argument("--features", type=Path, required=True, metavar="DIR", help="features of all tracks")
     run.add_argument("--audio", type=Path, required=True, metavar="DIR", help="recordings of all tracks")
     run.add_argument("--lossless", type=Path, metavar="DIR", help="lossless recordings of some")
+    run.add_argument("--not-music", type=Path, metavar="DIR", help="features of what isn't music, for --recipe shipped")
     target = HERE.parent.parent / "target" / "release"
     for program in ("harmonynet", "quantize"):
         run.add_argument(

@@ -184,6 +184,16 @@ class Running(Scratch):
         self.assertIn("configuration.seed was 1 and is now 9; delete this folder", failed)
         self.assertEqual(len(self.calls("harmonynet")), 1)
 
+    def test_the_shipped_recipe_is_told_what_isn_t_music(self) -> None:
+        one = Study("p2-track", "shipped", 1)
+        study.run_all(self.studio(), [one])
+        self.assertIn("p2-track-shipped-fold1: skipped, needs --not-music", self.printed.getvalue())
+        with mock.patch.object(stages, "execute", side_effect=study.StudyError("seen")) as execute:
+            for chosen, given in ((one, True), (self.one, False)):
+                study.run_all(self.studio("all", "--not-music", "speech"), [chosen])
+                call = [str(word) for word in execute.call_args.args[0]]
+                self.assertEqual(call[-2:] == ["--not-music", "speech"], given)
+
     def test_the_shipped_package_is_measured_once_per_model(self) -> None:
         shipped = Study("p3", "shipped", trains=False)
         for _ in range(2):

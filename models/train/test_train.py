@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import tempfile
 import unittest
 from pathlib import Path
@@ -230,6 +231,32 @@ class Augmentation(unittest.TestCase):
         self.assertGreaterEqual(float(added.min()), -1e-5)
         self.assertGreater(float(added.max()), 1.0)
 
+    def test_a_room_smears_power_into_later_frames_only_and_it_decays_by_60_db(self) -> None:
+        settings = augment.Augmentation(reverb=1.0)
+        x = torch.full((8, WINDOW_FRAMES, MEL_BANDS), -60.0)
+        x[:, 20] = 10.0
+        added = torch.exp2(augment.reverb(x, settings, np.random.default_rng(3)))
+        torch.testing.assert_close(added[:, :20], torch.exp2(x[:, :20]), rtol=0, atol=1e-5)
+        tail = torch.log2(added[:, 21:24, 0])
+        self.assertTrue(bool((tail.diff(dim=1) < 0).all()))
+        seconds = -math.log2(1e6) * settings.hop_seconds / tail.diff(dim=1)[:, 0]
+        self.assertTrue(bool(((seconds > 0.14) & (seconds < 1.21)).all()), seconds)
+
+    def test_a_small_loudspeaker_takes_the_lowest_and_highest_bands_only(self) -> None:
+        x = torch.zeros(16, 4, MEL_BANDS)
+        y = augment.speaker(x, augment.Augmentation(speaker=1.0), np.random.default_rng(1))
+        self.assertLessEqual(float(y.max()), 0.0)
+        middle = (augment.BAND_HZ > 500) & (augment.BAND_HZ < 3500)
+        self.assertEqual(float(y[:, :, middle].abs().max()), 0.0)
+        self.assertLess(float(y[:, :, 0].max()), -1.0)
+
+    def test_a_disturbed_window_has_the_level_of_the_recorded_one(self) -> None:
+        x = self.x[:, :WINDOW_FRAMES]
+        settings = augment.Augmentation(speaker=1.0, reverb=1.0, ripple=1.0)
+        y = augment.disturb(x, settings, np.random.default_rng(1))
+        torch.testing.assert_close(augment.loudness(y), augment.loudness(x), rtol=0, atol=0.1)
+        self.assertGreater(float((y - x).abs().mean()), 1.0)
+
     def test_none_changes_nothing(self) -> None:
         x, targets = augment.apply(self.x, self.targets, augment.PRESETS["none"], np.random.default_rng(1))
         self.assertTrue(torch.equal(x, self.x) and torch.equal(targets, self.targets))
@@ -347,7 +374,7 @@ class Training(Scratch):
         (self.not_music / "frontend.json").write_text(json.dumps(FRONTEND))
         np.save(self.not_music / "hum" / "0000.npy", np.full((200, 128), 7 * 256, np.int16))
         trainer = self.go("run", train.Config(**{**self.config.__dict__, "augmentation": "none"}))
-        x, targets = next(iter(trainer.batches(np.random.default_rng(1))))
+        _, x, targets = next(iter(trainer.batches(np.random.default_rng(1))))
         self.assertEqual((len(x), len(targets)), (5, 5))
         torch.testing.assert_close(targets[-1], torch.full((2,), 0.5))
         self.assertEqual(float(x[-1].mean()), 7.0)

@@ -56,7 +56,7 @@ class Grid(Scratch):
         return data.load_part(self.features, self.entries(), "train", list(GENRES), windows)
 
     def trainer(self, config: train.Config, part: data.Part) -> train.Trainer:
-        return train.Trainer(config, train.Parts(part, part, None, 512), list(GENRES), self.folder, [])
+        return train.Trainer(config, train.Parts(part, part, None, {"hop": 512, "rate_hz": 22_050}), list(GENRES), self.folder, [])
 
     def test_the_grid_lies_on_multiples_of_its_hop_and_ends_with_the_track(self) -> None:
         part = self.part(data.Windows(frames_for(9), 88))
@@ -70,7 +70,7 @@ class Grid(Scratch):
         trainer = self.trainer(self.config, part)
         tracks, starts = data.grid_windows(part, 40)
         wanted = data.cut(part, tracks, starts, 86)
-        seen = np.concatenate([x.numpy() for x, _ in trainer.batches(np.random.default_rng(3))])
+        seen = np.concatenate([x.numpy() for _, x, _ in trainer.batches(np.random.default_rng(3))])
         self.assertEqual(len(seen), len(wanted))
         self.assertEqual(trainer.steps, -(-len(wanted) // 4))
         self.assertFalse(np.array_equal(seen, wanted))
@@ -78,7 +78,7 @@ class Grid(Scratch):
 
     def test_stretched_windows_keep_the_length_of_the_network(self) -> None:
         config = train.Config(steps=5, augmentation="strong", batch=4)
-        x, _ = next(self.trainer(config, self.part(data.Windows(54, 32))).batches(np.random.default_rng(1)))
+        _, x, _ = next(self.trainer(config, self.part(data.Windows(54, 32))).batches(np.random.default_rng(1)))
         self.assertEqual(x.shape, (4, 54, 128))
 
     def test_a_trained_length_and_readout_come_back_from_the_run(self) -> None:

@@ -12,8 +12,9 @@ interrupted: every epoch seeds its own random numbers. The test part of the spli
 The best epoch is the one with the largest mean of excerpt and track accuracy on the validation part, measured with the
 exponential moving average of the weights.
 
-Teachers are networks of other kinds (teachers.py), trained on the same part of the split in the same way. The mean of
-their opinions on a disturbed and mixed window is then most of the target that the student is given for it.
+Teachers are networks of other kinds (teachers.py), trained on the same part of the split in the same way, but without
+rooms. They hear every window as it was recorded and mixed; the student hears it as a device in a room would, and most
+of its target is the mean of their opinions.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ import math
 import platform
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -54,8 +57,9 @@ class Config:
     """Everything that decides the weights, besides data and code."""
 
     network: str = "harmonynet"
-    teachers: str = "statistics,pooled,pooled,coarse"
+    teachers: str = "statistics,pooled"
     teaching: float = 0.8
+    lessons: str = "colour"
     epochs: int = 24
     steps: int = WINDOW_STEPS
     windows: str = "random"
@@ -80,12 +84,22 @@ PAPER = Config(
     epochs=60, rate=1e-3, schedule="constant", weight_decay=0.0, smoothing=0.0, average=0.0, patience=8,
     augmentation="none", readout="last", windows="grid", dropout=0.3, teachers="",
 )  # fmt: skip
+Batch = tuple[Tensor, Tensor, Tensor]  # windows as recorded, as a device hears them; target distributions
 TEACHERS = ("statistics", "pooled", "coarse")
 RECIPES = {"shipped": Config(), "paper": PAPER}
 
 
 class TrainError(Exception):
     """The run cannot be started or continued."""
+
+
+def ahead(items: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each made while the one before it is trained on."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
 
 
 class Averaged:
@@ -117,9 +131,10 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def disturbances(config: Config) -> augment.Augmentation:
-    """The chosen preset, for windows of the run's length."""
-    return replace(augment.PRESETS[config.augmentation], window=frames_for(config.steps))
+def disturbances(config: Config, spec: dict) -> augment.Augmentation:
+    """The chosen preset, for windows of the run's length and for the front-end's hop."""
+    preset = augment.PRESETS[config.augmentation]
+    return replace(preset, window=frames_for(config.steps), hop_seconds=spec["hop"] / spec["rate_hz"])
 
 
 def network_for(config: Config, labels: int, hop: int) -> nn.Module:
@@ -143,7 +158,9 @@ def teacher_configs(config: Config) -> dict[str, Config]:
     if unknown:
         raise TrainError(f"no such teacher: {', '.join(unknown)}; there are {', '.join(TEACHERS)}")
     return {
-        f"teacher-{number}-{name}": replace(config, network=name, teachers="", seed=1000 * config.seed + number)
+        f"teacher-{number}-{name}": replace(
+            config, network=name, teachers="", augmentation=config.lessons, seed=1000 * config.seed + number
+        )
         for number, name in enumerate(names, 1)
     }
 
@@ -172,12 +189,12 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Ten
 
 @dataclass
 class Parts:
-    """What a run reads: windows to train on and to be judged by, features of what isn't music, the features' hop."""
+    """What a run reads: windows to train on and to be judged by, features of what isn't music, the front-end."""
 
     train: data.Part
     valid: data.Part
     not_music: data.Part | None
-    hop: int
+    spec: dict
 
 
 class Trainer:
@@ -187,10 +204,10 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.labels, self.run, self.taught = config, labels, run, taught
         self.train, self.valid, self.not_music = parts.train, parts.valid, parts.not_music
-        self.model = network_for(config, len(labels), parts.hop)
+        self.model = network_for(config, len(labels), parts.spec["hop"])
         self.averaged = Averaged(self.model, config.average)
         self.optimizer = optimizer_for(self.model, config)
-        self.augmentation = disturbances(config)
+        self.augmentation = disturbances(config, parts.spec)
         grid = config.grid or self.train.windows.hop
         self.grid = data.grid_windows(self.train, grid) if config.windows == "grid" else None
         self.precision = getattr(torch, config.precision)
@@ -200,8 +217,9 @@ class Trainer:
         self.best: dict | None = None
         self.seconds = 0.0
 
-    def batches(self, rng: np.random.Generator):
-        """The epoch's windows in random order: of every track equally many at random positions, or the grid once."""
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """The epoch's windows in random order: of every track equally many at random positions, or the grid once; each
+        batch as recorded, as a device would hear it, and its targets."""
         if self.grid is None:
             tracks = rng.permutation(np.repeat(np.arange(len(self.train.tracks)), self.config.windows_per_track))
         else:
@@ -217,8 +235,10 @@ class Trainer:
                 start = starts[first : first + self.config.batch]
             x = torch.from_numpy(data.cut(self.train, chosen, start, frames))
             targets = torch.eye(len(self.labels))[self.train.targets[chosen]]
-            x, targets = augment.apply(x, targets, self.augmentation, rng)
-            yield self.with_not_music(x, targets, rng) if self.not_music else (x, targets)
+            x, targets = augment.mix(x, targets, self.augmentation, rng)
+            if self.not_music:
+                x, targets = self.with_not_music(x, targets, rng)
+            yield x, augment.disturb(x, self.augmentation, rng), targets
 
     def with_not_music(self, x: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """The batch and some windows of what isn't music, of which every label is equally true; never mixed."""
@@ -227,13 +247,13 @@ class Trainer:
         room = np.array([max(0, len(self.not_music.features[i]) - settings.frames) for i in chosen])
         other = torch.from_numpy(data.cut(self.not_music, chosen, rng.integers(0, room + 1), settings.frames))
         even = torch.full((len(chosen), len(self.labels)), 1 / len(self.labels))
-        other, even = augment.apply(other, even, settings, rng)
+        other, even = augment.mix(other, even, settings, rng)
         return torch.cat([x, other]), torch.cat([targets, even])
 
     @torch.no_grad()
-    def opinion(self, x: Tensor) -> Tensor:
-        """The teachers' mean probabilities, [N, labels]."""
-        return torch.stack([torch.softmax(teacher(x).float(), 1) for teacher in self.taught]).mean(0)
+    def opinion(self, recorded: Tensor) -> Tensor:
+        """The teachers' mean probabilities of windows that no room has disturbed, [N, labels]."""
+        return torch.stack([torch.softmax(teacher(recorded).float(), 1) for teacher in self.taught]).mean(0)
 
     def run_epoch(self) -> float:
         """One epoch; returns its mean training loss."""
@@ -241,13 +261,13 @@ class Trainer:
         torch.manual_seed(self.config.seed * 100_003 + self.epoch)  # dropout
         self.model.train()
         total, begin, shown = 0.0, time.monotonic(), time.monotonic()
-        for step, (x, targets) in enumerate(self.batches(rng)):
+        for step, (recorded, x, targets) in enumerate(ahead(self.batches(rng))):
             rate = rate_at(self.config, (self.epoch + step / self.steps) / self.config.epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
                 logits = self.model(x)
-                taught = self.opinion(x) if self.taught else None
+                taught = self.opinion(recorded) if self.taught else None
             loss = soft_cross_entropy(logits.float(), targets, self.config.smoothing)
             if taught is not None:
                 loss = torch.lerp(loss, soft_cross_entropy(logits.float(), taught, 0.0), self.config.teaching)
@@ -363,7 +383,7 @@ def new_record(
         described["excerpts"] = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
     return {
         "configuration": asdict(config),
-        "augmentation": asdict(disturbances(config)),
+        "augmentation": asdict(disturbances(config, frontend.spec)),
         "frontend": {"fingerprint": frontend.fingerprint, "spec": frontend.spec},
         "data": described,
         "code": {"sha256": code_hash()},
@@ -419,7 +439,7 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
     labels = data.labels_of(entries)
     windows = data.Windows(frames_for(config.steps), frontend.evaluation_hop)
     train_part, valid = (data.load_part(features, entries, part, labels, windows) for part in ("train", "valid"))
-    parts = Parts(train_part, valid, None, frontend.spec["hop"])
+    parts = Parts(train_part, valid, None, frontend.spec)
     not_music = None
     if source.not_music:
         parts.not_music, not_music = data.load_not_music(source.not_music, frontend, windows)
@@ -486,6 +506,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "network": "what is trained; all but harmonynet are teachers, which aren't exported",
         "teachers": "networks that are trained first and teach, separated by commas",
         "teaching": "share of the teachers' opinion in the targets",
+        "lessons": "augmentation that the teachers are trained with",
         "epochs": "length of the run and of the cosine schedule",
         "steps": "length of a window: steps of the network, 8·steps + 14 frames",
         "windows": "where training windows lie: at random positions, or every window of the grid once per epoch",
@@ -505,6 +526,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "windows": ("random", "grid"),
         "schedule": ("cosine", "constant"),
         "augmentation": tuple(augment.PRESETS),
+        "lessons": tuple(augment.PRESETS),
         "readout": READOUTS,
         "normalize": NORMALIZATIONS,
         "precision": ("bfloat16", "float32"),

@@ -82,6 +82,13 @@ pub enum JobError {
         /// The least that was asked for.
         wanted: f64,
     },
+    /// The int8 graph labels too many fewer windows rightly.
+    Loss {
+        /// The share of validation windows lost.
+        found: f64,
+        /// The most that was allowed.
+        allowed: f64,
+    },
     /// The manifest would not be accepted.
     Manifest(ManifestError),
     /// The report cannot be encoded.
@@ -141,6 +148,13 @@ impl std::fmt::Display for JobError {
                  (--windows), train longer or fine-tune with quantization in the loop, or accept it with --min-agreement",
                 100.0 * found,
                 100.0 * wanted
+            ),
+            Self::Loss { found, allowed } => write!(
+                f,
+                "int8 labels {:.2} % of the validation windows less rightly than float, allowed {:.2} %; calibrate on more \
+                 windows (--windows), fine-tune with quantization in the loop (--ranges), or accept it with --max-loss",
+                100.0 * found,
+                100.0 * allowed
             ),
             Self::Manifest(error) => write!(f, "the manifest would be refused: {error}"),
             Self::Report(error) => write!(f, "the report cannot be encoded: {error}"),

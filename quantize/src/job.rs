@@ -58,6 +58,8 @@ pub struct Job {
     pub reference: Option<PathBuf>,
     /// Least share of validation windows with the same verdict.
     pub min_agreement: f64,
+    /// Most of the share of rightly labelled validation windows that may be lost, where there is a bound.
+    pub max_loss: Option<f64>,
     /// Share of validation windows that must still show a genre.
     pub show: f64,
     /// Features of self-made sound for the golden window.
@@ -131,6 +133,10 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
     if figures.window_agreement < job.min_agreement {
         return Err(JobError::Agreement { found: figures.window_agreement, wanted: job.min_agreement });
     }
+    let lost = figures.window_accuracy_float - figures.window_accuracy_int8;
+    if let Some(allowed) = job.max_loss.filter(|allowed| lost > *allowed) {
+        return Err(JobError::Loss { found: lost, allowed });
+    }
     let confidence = confidence_of(&scored, job.show)?;
     let factors = equalize::factors(&network, &statistics, outcome.blend);
     let report = Report {
@@ -145,6 +151,7 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
             scales: if job.ranges.is_some() { ScalesFrom::Ranges } else { ScalesFrom::Calibration },
             other_reference: job.reference.is_some(),
             min_agreement: job.min_agreement,
+            max_loss: job.max_loss,
         },
         equalization: outcome.blend.to_string(),
         tried: tried(&outcome),

@@ -67,6 +67,9 @@ struct Arguments {
     /// Least share of validation windows on which float and int8 must say the same
     #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = share)]
     min_agreement: f64,
+    /// Most of the share of rightly labelled validation windows that int8 may lose against float [default: no bound]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    max_loss: Option<f64>,
     /// Share of validation windows that must still show a genre: sets the threshold for "unsure"
     #[arg(long, value_name = "SHARE", default_value_t = 0.9, value_parser = share)]
     show: f64,
@@ -146,6 +149,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         ranges: arguments.ranges,
         reference: arguments.reference,
         min_agreement: arguments.min_agreement,
+        max_loss: arguments.max_loss,
         show: arguments.show,
         golden: arguments.golden,
         training: arguments.training,

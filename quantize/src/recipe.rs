@@ -15,6 +15,9 @@ use crate::scale::{Choice, LEVELS, Point, best_scale, given_scale};
 
 /// The input scale that holds the front-end's whole range, 127 steps of 1/8 octave.
 const WHOLE_INPUT: f32 = LOG_MEL_LIMIT as f32 / 256.0 / LEVELS as f32;
+/// Shares of it that are tried. The range's end is where silence and the first moments of a sound lie, so clipping it is
+/// dear: with the first shipped model, a fifth less costs thirty times the logits' error.
+const INPUT_SHARES: [f32; 2] = [1.0, 0.8];
 
 /// How weights and activations of one layer were scaled.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +107,7 @@ pub(crate) const BIAS_LIMIT: f32 = (1u32 << 30) as f32;
 
 /// Quantizes a folded network with the equalization and the input scale that have the least squared logit error over
 /// `windows`, biases corrected. `statistics` are the folded network's over the same windows; `input_scale` fixes the
-/// input's, which else is the one with the least error of its own or the one that holds the front-end's whole range.
+/// input's, which else is the one with the least error of its own or a share of what holds the front-end's whole range.
 ///
 /// # Errors
 /// The layer that cannot be quantized.
@@ -122,9 +125,10 @@ pub fn best(
     for blend in Blend::TRIED.into_iter().filter(|blend| *blend != Blend::NONE) {
         outcome = outcome.or_better(work.quantize(blend, input)?);
     }
-    if input_scale.is_none() {
-        let whole = given_scale(&points, WHOLE_INPUT);
-        outcome = outcome.clone().or_better(work.quantize(outcome.blend, whole)?);
+    let blend = outcome.blend;
+    for share in INPUT_SHARES.into_iter().filter(|_| input_scale.is_none()) {
+        let input = given_scale(&points, share * WHOLE_INPUT);
+        outcome = outcome.or_better(work.quantize(blend, input)?);
     }
     Ok(outcome)
 }
@@ -132,7 +136,7 @@ pub fn best(
 /// How often [`best`] steps its progress per window.
 #[must_use]
 pub const fn steps_per_window(input_scale: Option<f32>) -> usize {
-    1 + Blend::TRIED.len() + if input_scale.is_none() { 1 } else { 0 }
+    1 + Blend::TRIED.len() + if input_scale.is_none() { INPUT_SHARES.len() } else { 0 }
 }
 
 /// Quantizes a folded network with given ranges: without equalization, since they are of the channels as they are, and

@@ -57,6 +57,8 @@ pub struct Settings {
     pub other_reference: bool,
     /// Least share of validation windows with the same verdict.
     pub min_agreement: f64,
+    /// Most of the share of rightly labelled windows that might have been lost.
+    pub max_loss: Option<f64>,
 }
 
 /// Where scales come from.
@@ -259,7 +261,7 @@ impl Report {
         for tried in &self.tried {
             writeln!(
                 out,
-                "| {} | {:.5} | {:.5} |",
+                "| {} | {:.5} | {:.6} |",
                 tried.equalization, tried.input_scale, tried.logit_error
             )?;
         }

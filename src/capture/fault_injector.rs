@@ -1,6 +1,6 @@
 //! Everything that goes wrong with microphones, on purpose and repeatably.
 
-use super::{CaptureError, Granted, Microphone, Reading};
+use super::{CaptureError, Granted, Microphone, Reading, SplitMix64};
 
 /// How often each mishap happens: in this many of a thousand reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,14 +24,14 @@ pub struct Faults {
 pub struct FaultInjector<M> {
     inner: M,
     faults: Faults,
-    seed: u64,
+    random: SplitMix64,
     unplugged: bool,
 }
 
 impl<M: Microphone> FaultInjector<M> {
     /// Injects `faults` into `inner`.
     pub fn new(inner: M, faults: Faults, seed: u64) -> Self {
-        Self { inner, faults, seed, unplugged: false }
+        Self { inner, faults, random: SplitMix64::new(seed), unplugged: false }
     }
 
     /// The microphone inside.
@@ -39,16 +39,8 @@ impl<M: Microphone> FaultInjector<M> {
         self.inner
     }
 
-    /// SplitMix64 (Steele, Lea and Flood 2014).
-    fn random(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
     fn happens(&mut self, per_mille: u16) -> bool {
-        self.random() % 1000 < u64::from(per_mille)
+        self.random.bits() % 1000 < u64::from(per_mille)
     }
 }
 
@@ -76,7 +68,7 @@ impl<M: Microphone> Microphone for FaultInjector<M> {
         let channels = usize::from(self.granted().channels.max(1));
         let mut room = into.len() / channels;
         if self.happens(self.faults.short) {
-            room = 1 + self.random() as usize % room.max(1);
+            room = 1 + self.random.bits() as usize % room.max(1);
         }
         let room = (room * channels).min(into.len());
         let mut reading = self.inner.read(&mut into[..room])?;

@@ -9,7 +9,7 @@
 //!
 //! A [`Microphone`] is anything that delivers frames: an ALSA device ([`AlsaMicrophone`]), a recording
 //! ([`FileMicrophone`]), raw samples from a pipe ([`PcmStream`]), or one of these inside a decorator ([`Paced`],
-//! [`Limited`], [`FaultInjector`]). The conditioning and the trait are `no_std` and never allocate; [`Conditioner::feed`] can be
+//! [`Limited`], [`FaultInjector`], a room that is not there). The conditioning and the trait are `no_std` and never allocate; [`Conditioner::feed`] can be
 //! fed straight from a DMA buffer.
 //!
 //! Not here: queues, threads and log lines (the pipeline has them), and anything that looks at what the sound is.
@@ -20,6 +20,7 @@ mod dc;
 pub mod demo; // self-made music
 mod fault_injector;
 mod limit;
+mod random;
 mod resample;
 mod sample_format;
 
@@ -33,6 +34,8 @@ mod device_name;
 mod file;
 #[cfg(feature = "std")]
 mod pace;
+#[cfg(feature = "rooms")]
+pub mod room; // rooms that are not there
 #[cfg(feature = "std")]
 mod stdin;
 #[cfg(feature = "std")]
@@ -43,6 +46,7 @@ pub use conditioner::Conditioner;
 pub use dc::DcBlocker;
 pub use fault_injector::{FaultInjector, Faults};
 pub use limit::Limited;
+pub use random::SplitMix64;
 pub use resample::{MAX_COEFFICIENTS, MAX_TAPS, RateError, Resampler, pass_edge_hz};
 pub use sample_format::SampleFormat;
 

@@ -1,34 +1,63 @@
-//! `evaluate`: accuracy on a part of a labelled collection, through the same code that listens.
+//! `evaluate`: judges a model package on a part of a labelled collection, through the same code that listens.
+//!
+//! ```text
+//! split      which tracks, or which excerpts of them, count
+//! judge      each through the shipped path, in one or more conditions: what was said of every excerpt
+//! summary    added up: figures, interval, calibration
+//! not_music  the same for sounds that must not be shown as a genre
+//! tables, record, picture   for people, for programs, for documents
+//! ```
 
+mod calibration;
 mod figures;
+mod interval;
+mod judge;
+mod not_music;
+mod picture;
+mod record;
+mod rooms;
 mod split;
+mod summary;
+mod tables;
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use harmonynet::capture::{CaptureError, Channel, FileMicrophone, Granted, Microphone, Reading};
+use harmonynet::capture::room::Place;
 use harmonynet::classify::manifest::Precision;
 use harmonynet::classify::package::Package;
-use harmonynet::classify::tract::TractClassifier;
-use harmonynet::decide::Policy;
-use harmonynet::pipeline::recording::{Recording, recognize};
+use serde_json::{Value, json};
 
-use self::figures::{Judged, Tally};
-use self::split::Track;
-use super::engine::{self, ModelArgs};
-use super::files;
+use self::judge::{Condition, Ears, Hearing, Judged};
+use self::rooms::Venue;
+use self::split::Part;
+use self::summary::{Beside, Summary};
+use super::engine::ModelArgs;
+use super::source;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   harmonynet evaluate --audio gtzan --split gtzan.csv --part valid
-  harmonynet evaluate --audio gtzan --split gtzan.csv --part valid --compare float --compare int8-20dB
-  harmonynet evaluate --audio gtzan --split gtzan.csv --part valid,test,none --json
+  harmonynet evaluate --audio gtzan --split gtzan.csv --compare float --compare int8-20dB
+  harmonynet evaluate --audio gtzan --split folds.csv --split-column fold0 --part test --json fold0.json
+  harmonynet evaluate --audio lossless --against mp3 --split gtzan.csv --part valid,test
+  harmonynet evaluate --audio gtzan --split gtzan.csv --rooms
+  harmonynet evaluate --audio gtzan --split gtzan.csv --room kitchen --snr 20 --picture confusion.svg
+  harmonynet evaluate --not-music
 
-AUDIO holds one folder per label with the recordings in it; the CSV has the columns `track` (file name without
-extension) and the split's. Accuracy is the arg-max's, before anything is called unsure: of excerpts (windows of
-3.88 s every 2.04 s) and of tracks (normalized geometric mean over the windows).";
+AUDIO holds the recordings, in whatever folders. The CSV has the columns `track` (file name without extension) and
+the split's; its column `genre`, or else the recording's folder, is the truth. With a column `excerpt` (0, 1, 2...
+on the grid of windows) each row is one excerpt, and only the excerpts of the part count.
+
+Accuracy is the arg-max's, before anything is called unsure: of excerpts (the windows of the model, every 2 s) and of
+tracks (normalized geometric mean over their excerpts). Intervals are bootstraps by track. A window is shown as a
+genre where it isn't silent and its confidence is at least the model's `unsure_below`.
+
+The record (--json) has the keys package, engine, data, labels, excerpt, track (accuracy, interval, macro,
+per_label, confusion), hits ([excerpts of a track, hits, number of such tracks]), calibration, shown,
+shown_accuracy, compared, against, rooms, not_music: aggregates only.";
 
 /// Options of `evaluate`.
 #[derive(Args)]
@@ -36,13 +65,13 @@ pub(crate) struct EvaluateArgs {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// Folder of the collection: AUDIO/<label>/<track>.<extension>
-    #[arg(long, value_name = "DIR")]
-    audio: PathBuf,
+    /// Folder of the collection
+    #[arg(long, value_name = "DIR", required_unless_present = "not_music", requires = "split")]
+    audio: Option<PathBuf>,
 
     /// Table of the tracks
-    #[arg(long, value_name = "CSV")]
-    split: PathBuf,
+    #[arg(long, value_name = "CSV", requires = "audio")]
+    split: Option<PathBuf>,
 
     /// Column of the table that names each track's part
     #[arg(long, value_name = "NAME", default_value = "fault_filtered_split")]
@@ -53,14 +82,39 @@ pub(crate) struct EvaluateArgs {
     part: Vec<String>,
 
     /// Judge this beside --graph and count the excerpts on which both agree
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, requires = "audio")]
     compare: Vec<Other>,
 
-    /// One JSON object instead of tables
-    #[arg(long)]
-    json: bool,
+    /// Hear the same tracks from this folder too, and count the excerpts with the same verdict
+    #[arg(long, value_name = "DIR", requires = "audio")]
+    against: Vec<PathBuf>,
 
-    /// Threads to use [default: one per processor]
+    /// Play the tracks in this simulated room too
+    #[arg(long, value_name = "NAME", value_parser = source::place(), conflicts_with = "rooms", requires = "audio")]
+    room: Vec<Place>,
+
+    /// Play the tracks in every simulated room
+    #[arg(long, requires = "audio")]
+    rooms: bool,
+
+    /// How far the noise in a room lies below the music, decibels [default: 20 and 10]
+    #[arg(long, value_name = "DB", value_delimiter = ',', allow_negative_numbers = true)]
+    snr: Vec<f64>,
+
+    /// Hear silence, noise, hum, tones and speech, and count the windows shown as a genre; speech is read from DIR, else made
+    /// with espeak-ng
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    not_music: Option<Option<PathBuf>>,
+
+    /// Write the record, one JSON object, to a file; `-`: to standard output, without tables
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Draw the confusion matrices, by track and by excerpt
+    #[arg(long, value_name = "FILE.svg", requires = "audio")]
+    picture: Option<PathBuf>,
+
+    /// Threads to use [default: one per processor]; figures don't depend on it
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
 }
@@ -77,109 +131,200 @@ enum Other {
     Int8Quieter,
 }
 
-/// A graph, and how loud it hears.
-#[derive(Clone, Copy)]
-struct Variant {
-    precision: Precision,
-    divisor: i64,
-}
-
-impl Variant {
-    fn of(other: Other) -> Self {
-        match other {
-            Other::Float => Self { precision: Precision::Float, divisor: 1 },
-            Other::Int8 => Self { precision: Precision::Int8, divisor: 1 },
-            Other::Int8Quieter => Self { precision: Precision::Int8, divisor: 10 },
+impl Other {
+    fn condition(self) -> Condition {
+        match self {
+            Self::Float => Condition { precision: Precision::Float, hearing: Hearing::Plain },
+            Self::Int8 => Condition { precision: Precision::Int8, hearing: Hearing::Plain },
+            Self::Int8Quieter => Condition { precision: Precision::Int8, hearing: Hearing::Quieter },
         }
     }
 
-    fn name(self) -> String {
-        if self.divisor == 1 {
-            self.precision.to_string()
-        } else {
-            format!("{}, 20 dB quieter", self.precision)
+    fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Int8 => "int8",
+            Self::Int8Quieter => "int8-20dB",
         }
     }
 }
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let package = args.model.package()?;
-    let labels = package.manifest().labels();
-    let tracks = split::tracks(&args.split, &args.split_column, &args.part, &args.audio, &labels)?;
-    let first = Variant { precision: args.model.precision(), divisor: 1 };
-    let variants: Vec<Variant> =
-        [first].into_iter().chain(args.compare.iter().copied().map(Variant::of)).collect();
-    let judged = judge(args, &package, &tracks, &variants)?;
-    let tally = Tally::new(&judged, &labels, variants.iter().map(|variant| variant.name()).collect());
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&tally.json())?);
-    } else {
-        println!("{} tracks of {} ({})", judged.len(), args.split.display(), args.part.join(", "));
-        print!("{}", tally.tables());
+    let ears = Ears::new(&args.model, &package)?;
+    let mut report = Report { says: args.json.as_deref() != Some(Path::new("-")), ..Report::default() };
+    report.package(args, &package)?;
+    if let (Some(audio), Some(split)) = (&args.audio, &args.split) {
+        music(args, audio, split, &ears, &package, &mut report)?;
     }
-    Ok(())
+    if let Some(speech) = &args.not_music {
+        let (precision, labels) = (args.model.precision(), package.manifest().labels());
+        let (table, entry) = not_music::evaluate(&ears, precision, &labels, speech.as_deref(), args.jobs)?;
+        report.say(table);
+        report.put("not_music", entry);
+    }
+    report.write(args.json.as_deref())
 }
 
-/// Every track through every variant.
-fn judge(
-    args: &EvaluateArgs,
-    package: &Package,
-    tracks: &[Track],
-    variants: &[Variant],
-) -> Result<Vec<Judged>> {
-    let frontend = engine::frontend(package)?;
-    // The arg-max of every window counts, quiet ones too.
-    let policy = Policy { silence_dbfs: -120.0, ..engine::policy(package.manifest())? };
-    let judged = Mutex::new(Vec::new());
-    let engines = || -> Result<Vec<TractClassifier>> {
-        variants.iter().map(|variant| args.model.engine_for(package, variant.precision)).collect()
-    };
-    let failed = files::in_parallel_with(tracks, args.jobs, engines, |engines, track| {
-        let mut recordings: Vec<Recording> = Vec::new();
-        for (variant, engine) in variants.iter().zip(engines) {
-            let mut microphone =
-                Quieter { inner: FileMicrophone::open(&track.path)?, divisor: variant.divisor };
-            let recording = recognize(&mut microphone, Channel::Mix, &frontend, engine, &policy)
-                .with_context(|| track.path.display().to_string())?;
-            ensure!(recording.scores.is_some(), "{}: shorter than one window", track.path.display());
-            recordings.push(recording);
+/// The tables, which are printed as they come, and the record.
+#[derive(Default)]
+struct Report {
+    says: bool,
+    record: serde_json::Map<String, Value>,
+}
+
+impl Report {
+    fn say(&self, text: impl AsRef<str>) {
+        if self.says {
+            print!("{}", text.as_ref());
         }
-        if let Ok(mut judged) = judged.lock() {
-            judged.push(Judged { name: track.name.clone(), label: track.label, recordings });
-        }
+    }
+
+    fn put(&mut self, key: &str, value: Value) {
+        self.record.insert(key.to_string(), value);
+    }
+
+    fn package(&mut self, args: &EvaluateArgs, package: &Package) -> Result<()> {
+        let (manifest, precision) = (package.manifest(), args.model.precision());
+        let graph = manifest.graph(precision).with_context(|| format!("there is no {precision} graph"))?;
+        let short: String = graph.sha256.chars().take(12).collect();
+        self.say(format!("{} {}, {precision} graph {short}, tract\n", manifest.name, manifest.version));
+        self.put(
+            "package",
+            json!({
+                "name": manifest.name,
+                "version": manifest.version,
+                "precision": precision.name(),
+                "sha256": graph.sha256,
+            }),
+        );
+        self.put("engine", json!("tract"));
         Ok(())
-    });
-    ensure!(failed == 0, "{failed} tracks could not be judged");
-    let mut judged = judged.into_inner().unwrap_or_default();
-    judged.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(judged)
-}
-
-/// A microphone farther away: samples divided, then rounded to 24 bits as a good converter would.
-struct Quieter<M> {
-    inner: M,
-    divisor: i64,
-}
-
-impl<M: Microphone> Microphone for Quieter<M> {
-    fn granted(&self) -> Granted {
-        self.inner.granted()
     }
 
-    fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {
-        let reading = self.inner.read(into)?;
-        if self.divisor != 1 {
-            let samples = reading.frames * usize::from(self.granted().channels);
-            for sample in &mut into[..samples] {
-                let steps = (i64::from(*sample) + 128 * self.divisor).div_euclid(256 * self.divisor);
-                *sample = (steps << 8) as i32;
-            }
+    fn write(&self, to: Option<&Path>) -> Result<()> {
+        let Some(path) = to else { return Ok(()) };
+        let text = serde_json::to_string_pretty(&self.record)? + "\n";
+        if !self.says {
+            print!("{text}");
+            return Ok(());
         }
-        Ok(reading)
+        fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
     }
 }
 
-/// A path's file name without its extension.
-fn stem(path: &Path) -> Option<&str> {
-    path.file_stem().and_then(|stem| stem.to_str())
+/// The part of the collection in every condition.
+fn music(
+    args: &EvaluateArgs,
+    audio: &Path,
+    split: &Path,
+    ears: &Ears<'_>,
+    package: &Package,
+    report: &mut Report,
+) -> Result<()> {
+    let labels = package.manifest().labels();
+    let part = split::part(split, &args.split_column, &args.part, audio, &labels)?;
+    let main = args.model.precision();
+    let mut conditions = vec![Condition { precision: main, hearing: Hearing::Plain }];
+    conditions.extend(args.compare.iter().map(|other| other.condition()));
+    for folder in &args.against {
+        conditions.push(Condition { precision: main, hearing: Hearing::Against(others(folder, &part)?) });
+    }
+    for (place, snr_db) in venues(args) {
+        conditions
+            .push(Condition { precision: main, hearing: Hearing::Room(Box::new(Venue::new(place, snr_db))) });
+    }
+    let judged = judge::judge(ears, &part.tracks, &conditions, args.jobs)?;
+    let summary = Summary::new(labels.iter().map(|label| label.to_string()).collect(), &judged);
+    data(args, audio, &part, &summary, report);
+    report.say(tables::of(&summary));
+    report.record.extend(record::summary(&summary));
+    compared(args, &judged, &summary, report);
+    let (table, rooms) = rooms::report(&conditions, &judged, &summary);
+    report.say(table);
+    report.put("rooms", rooms);
+    let Some(path) = &args.picture else { return Ok(()) };
+    fs::write(path, picture::svg(&summary)).with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// The rooms that were asked for, the quietest noise first.
+fn venues(args: &EvaluateArgs) -> Vec<(Place, f64)> {
+    let places: &[Place] = if args.rooms { &Place::ALL } else { &args.room };
+    let snrs: &[f64] = if args.snr.is_empty() { &[20.0, 10.0] } else { &args.snr };
+    snrs.iter().flat_map(|snr_db| places.iter().map(move |place| (*place, *snr_db))).collect()
+}
+
+/// The same tracks in another folder.
+fn others(folder: &Path, part: &Part) -> Result<std::collections::BTreeMap<String, PathBuf>> {
+    let others = split::by_name(folder)?;
+    let without: Vec<&str> = part
+        .tracks
+        .iter()
+        .map(|track| track.name.as_str())
+        .filter(|name| !others.contains_key(*name))
+        .collect();
+    ensure!(
+        without.is_empty(),
+        "{}: no recording of {} tracks: {}",
+        folder.display(),
+        without.len(),
+        without[..without.len().min(5)].join(", ")
+    );
+    Ok(others)
+}
+
+/// What was judged.
+fn data(args: &EvaluateArgs, audio: &Path, part: &Part, summary: &Summary, report: &mut Report) {
+    let (tracks, excerpts) = (summary.track.confusion.total(), summary.excerpt.confusion.total());
+    let parts = args.part.join(",");
+    report.say(format!("{tracks} tracks, {excerpts} excerpts: {parts} of {}\n", args.split_column));
+    if part.missing > 0 {
+        report.say(format!("{} more tracks of it have no recording here\n", part.missing));
+    }
+    if part.torn > 0 {
+        report.say(format!(
+            "excerpts of {} tracks are in several parts: a leaky split, for comparison only\n",
+            part.torn
+        ));
+    }
+    report.put(
+        "data",
+        json!({
+            "tracks": tracks,
+            "excerpts": excerpts,
+            "part": parts,
+            "split_column": args.split_column,
+            "audio": name(audio),
+            "missing": part.missing,
+            "torn": part.torn,
+            "sha256": part.sha256,
+        }),
+    );
+}
+
+/// A folder's own name: where it lies is nobody's business.
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The conditions beside the first, in the order in which [`music`] lists them.
+fn compared(args: &EvaluateArgs, judged: &[Judged], summary: &Summary, report: &mut Report) {
+    let graphs = args.compare.iter().map(|other| ("graph", other.name().to_string()));
+    let folders = args.against.iter().map(|folder| ("audio", name(folder)));
+    let names: Vec<(&str, String)> = graphs.chain(folders).collect();
+    if !names.is_empty() {
+        report.say(format!("\n{:<24} {:>8} {:>8} {:>13}\n", "beside", "excerpt", "track", "same verdict"));
+        let [excerpt, track] = [&summary.excerpt, &summary.track].map(|f| f.confusion.accuracy());
+        report.say(format!("{:<24} {excerpt:>8.4} {track:>8.4}\n", "(as above)"));
+    }
+    let (mut graphs, mut folders) = (Vec::new(), Vec::new());
+    for (index, (what, name)) in names.iter().enumerate() {
+        let beside = Beside::of(judged, index + 1);
+        let Beside { excerpt, track, agreement } = beside;
+        report.say(format!("{name:<24} {excerpt:>8.4} {track:>8.4} {agreement:>13.4}\n"));
+        let entry = record::beside(what, name, &beside);
+        if *what == "graph" { graphs.push(entry) } else { folders.push(entry) }
+    }
+    report.put("compared", graphs.into());
+    report.put("against", folders.into());
 }

@@ -56,7 +56,7 @@ enum Command {
     Features(features::FeaturesArgs),
     /// Measure accuracy on a part of a labelled collection
     #[command(after_help = evaluate::EXAMPLES)]
-    Evaluate(evaluate::EvaluateArgs),
+    Evaluate(Box<evaluate::EvaluateArgs>),
 }
 
 /// Runs the command that the command line names.

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::demo::Piece;
+use harmonynet::capture::room::{Acoustics, Place};
 use harmonynet::capture::{
     CaptureError, Channel, FileMicrophone, Microphone, Pace, Paced, PcmStream, SampleFormat, SystemClock,
 };
@@ -39,6 +40,14 @@ pub(crate) struct SourceArgs {
     /// How fast a recording or self-made music is delivered
     #[arg(long, value_enum, default_value_t = PaceArg::Realtime)]
     pace: PaceArg,
+
+    /// Hear the recording as a device in this simulated room would
+    #[arg(long, value_name = "NAME", value_parser = place(), requires = "file")]
+    room: Option<Place>,
+
+    /// How far the noise in the room lies below the music, decibels
+    #[arg(long, value_name = "DB", default_value_t = 20.0, requires = "room", allow_negative_numbers = true)]
+    snr: f64,
 
     /// Rate of raw samples on standard input, hertz
     #[arg(long, value_name = "HZ", default_value_t = 48_000)]
@@ -94,7 +103,10 @@ impl SourceArgs {
         let pace = if self.pace == PaceArg::Fast { Pace::Fast } else { Pace::RealTime };
         match (&self.file, self.demo) {
             (Some(file), _) if file == Path::new("-") => self.pipe(),
-            (Some(file), _) => recording(file, pace),
+            (Some(file), _) => match self.room {
+                Some(place) => in_room(file, pace, &place, self.snr),
+                None => recording(file, pace),
+            },
             (None, Some(piece)) => play(piece, pace),
             (None, None) if self.or_demo && !has_microphone() => {
                 eprintln!(
@@ -112,6 +124,7 @@ impl SourceArgs {
     }
 
     fn pipe(&self) -> Result<Source> {
+        ensure!(self.room.is_none(), "--room needs a recording that can be read twice, not standard input");
         let stdin = std::io::BufReader::new(std::io::stdin());
         let microphone = PcmStream::new(stdin, self.format, self.rate, self.channels)
             .context("raw samples on standard input (--rate, --channels)")?;
@@ -127,6 +140,12 @@ fn play(piece: Piece, pace: Pace) -> Result<Source> {
 fn piece() -> impl TypedValueParser<Value = Piece> {
     PossibleValuesParser::new(Piece::ALL.map(Piece::name))
         .try_map(|name| Piece::ALL.into_iter().find(|piece| piece.name() == name).ok_or("no such piece"))
+}
+
+/// A simulated room by its name.
+pub(crate) fn place() -> impl TypedValueParser<Value = Place> {
+    PossibleValuesParser::new(Place::ALL.map(|place| place.name))
+        .try_map(|name| Place::named(&name).ok_or("no such room"))
 }
 
 /// Whether this machine has a microphone.
@@ -165,6 +184,18 @@ fn recording(file: &Path, pace: Pace) -> Result<Source> {
         name: file.display().to_string(),
         open: once(Box::new(Paced::new(microphone, pace, SystemClock::default()))),
 
+        _files: None,
+    })
+}
+
+/// A recording, played in a room.
+fn in_room(file: &Path, pace: Pace, place: &Place, snr_db: f64) -> Result<Source> {
+    let acoustics = Acoustics::new(place, FileMicrophone::open(file)?.granted().rate_hz);
+    let open = || -> Result<_> { Ok(FileMicrophone::open(file)?) };
+    let microphone = acoustics.hear(open, snr_db, 1)?;
+    Ok(Source {
+        name: format!("{} in the room `{}`", file.display(), place.name),
+        open: once(Box::new(Paced::new(microphone, pace, SystemClock::default()))),
         _files: None,
     })
 }

@@ -67,6 +67,7 @@ fn prepared_of(dir: &Path, length: WindowLength, spec: FrontendSpec, network: &N
         ranges: None,
         reference: None,
         min_agreement: 0.5,
+        max_loss: None,
         show: 0.9,
         golden: Some(dir.join("label1/train0.npy")),
         training: None,
@@ -260,6 +261,12 @@ fn what_cannot_be_used_is_refused_by_name() {
     assert!(text.contains("part dev"), "{text}");
     let text = refused(&Job { min_agreement: 1.1, ..job.clone() });
     assert!(text.contains("wanted 110.00 %") && text.contains("--windows"), "{text}");
+    // Whatever is lost, a hundredth less is refused and exactly that is not.
+    let figures = run(&job, &NoStages).unwrap().report.validation;
+    let lost = figures.window_accuracy_float - figures.window_accuracy_int8;
+    let text = refused(&Job { max_loss: Some(lost - 0.01), ..job.clone() });
+    assert!(text.contains("less rightly than float") && text.contains("--max-loss"), "{text}");
+    run(&Job { max_loss: Some(lost), ..job.clone() }, &NoStages).unwrap();
     let text = refused(&Job { golden: Some(dir.path().join("none.npy")), ..job.clone() });
     assert!(text.contains("none.npy"), "{text}");
 

@@ -1,204 +1,133 @@
-//! Accuracy, agreement, precision, recall, F1 and the confusion matrix.
+//! Accuracy, precision, recall, F1 and the confusion matrix, each from counts alone.
 
-use std::fmt::Write as _;
+use super::interval::{self, Interval};
 
-use harmonynet::flow::{Labels, Scores};
-use harmonynet::pipeline::recording::Recording;
+/// True labels against arg-maxes: rows are truths, columns what the model said.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Confusion(Vec<Vec<u32>>);
 
-/// One track and what each variant made of it.
-pub(super) struct Judged {
-    pub(super) name: String,
-    pub(super) label: u8,
-    /// One recording per variant, each with scores.
-    pub(super) recordings: Vec<Recording>,
-}
-
-/// A share of a number.
+/// Precision, recall and F1, 0–1; 0 where nothing was claimed or found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Share {
-    of: u32,
-    hits: u32,
+pub(super) struct Quality {
+    pub(super) precision: f64,
+    pub(super) recall: f64,
+    pub(super) f1: f64,
 }
 
-impl Share {
-    fn count(&mut self, hit: bool) {
-        self.of += 1;
-        self.hits += u32::from(hit);
+impl Confusion {
+    pub(super) fn new(labels: usize) -> Self {
+        Self(vec![vec![0; labels]; labels])
     }
 
-    fn ratio(self) -> f64 {
-        if self.of == 0 { 0.0 } else { f64::from(self.hits) / f64::from(self.of) }
+    pub(super) fn count(&mut self, truth: u8, verdict: u8) {
+        self.0[usize::from(truth)][usize::from(verdict)] += 1;
     }
-}
 
-/// The figures of one variant.
-struct Figures {
-    name: String,
-    excerpts: Share,
-    tracks: Share,
-    /// Excerpts and tracks with the first variant's arg-max.
-    agreement: Share,
-    track_agreement: Share,
-    /// Tracks: rows are truths, columns arg-maxes.
-    confusion: Vec<Vec<u32>>,
-}
+    pub(super) fn rows(&self) -> &[Vec<u32>] {
+        &self.0
+    }
 
-/// Figures of every variant.
-pub(super) struct Tally {
-    labels: Vec<String>,
-    variants: Vec<Figures>,
-}
+    pub(super) fn total(&self) -> u32 {
+        self.0.iter().flatten().sum()
+    }
 
-impl Tally {
-    pub(super) fn new(judged: &[Judged], labels: &Labels, names: Vec<String>) -> Self {
-        let variants = names
-            .into_iter()
-            .enumerate()
-            .map(|(index, name)| figures(name, judged.iter().map(|track| track.compare(index)), labels.len()))
+    pub(super) fn accuracy(&self) -> f64 {
+        let hits: u32 = (0..self.0.len()).map(|label| self.0[label][label]).sum();
+        f64::from(hits) / f64::from(self.total().max(1))
+    }
+
+    /// How many there are of a true label.
+    pub(super) fn truths(&self, label: usize) -> u32 {
+        self.0[label].iter().sum()
+    }
+
+    pub(super) fn quality(&self, label: usize) -> Quality {
+        let hits = f64::from(self.0[label][label]);
+        let truths = f64::from(self.truths(label));
+        let claims = f64::from(self.0.iter().map(|row| row[label]).sum::<u32>());
+        let share = |part: f64, whole: f64| part / whole.max(1.0);
+        Quality {
+            precision: share(hits, claims),
+            recall: share(hits, truths),
+            f1: share(2.0 * hits, truths + claims),
+        }
+    }
+
+    /// The mean over the labels that the data holds; one that it doesn't hold has no recall.
+    pub(super) fn macro_quality(&self) -> Quality {
+        let held: Vec<Quality> = (0..self.0.len())
+            .filter(|&label| self.truths(label) > 0)
+            .map(|label| self.quality(label))
             .collect();
-        Self { labels: labels.iter().map(|label| label.to_string()).collect(), variants }
-    }
-
-    pub(super) fn tables(&self) -> String {
-        let mut text =
-            format!("\n{:<22} {:>8} {:>8} {:>10} {:>10}\n", "", "excerpt", "track", "agreement", "excerpts");
-        for figures in &self.variants {
-            // Writing to a string cannot fail.
-            let _ = writeln!(
-                text,
-                "{:<22} {:>8.4} {:>8.4} {:>10.4} {:>10}",
-                figures.name,
-                figures.excerpts.ratio(),
-                figures.tracks.ratio(),
-                figures.agreement.ratio(),
-                figures.excerpts.of
-            );
-        }
-        if let Some(first) = self.variants.first() {
-            self.per_label(first, &mut text);
-        }
-        text
-    }
-
-    fn per_label(&self, figures: &Figures, text: &mut String) {
-        let _ =
-            writeln!(text, "\n{}, by track:\n{:<12} precision  recall      F1   confusion", figures.name, "");
-        let (mut sums, count) = ([0.0; 3], self.labels.len());
-        for (index, label) in self.labels.iter().enumerate() {
-            let row = &figures.confusion[index];
-            let hits = f64::from(row[index]);
-            let truths = f64::from(row.iter().sum::<u32>());
-            let claims = f64::from(figures.confusion.iter().map(|row| row[index]).sum::<u32>());
-            let [precision, recall, f1] = [(hits, claims), (hits, truths), (2.0 * hits, truths + claims)]
-                .map(|(a, b)| a / f64::max(b, 1.0));
-            sums.iter_mut().zip([precision, recall, f1]).for_each(|(sum, value)| *sum += value);
-            let cells: String = row.iter().fold(String::new(), |mut cells, cell| {
-                let _ = write!(cells, "{cell:>4}");
-                cells
-            });
-            let _ = writeln!(text, "{label:<12} {precision:>9.3} {recall:>7.3} {f1:>7.3}  {cells}");
-        }
-        let [precision, recall, f1] = sums.map(|sum| sum / count as f64);
-        let _ = writeln!(text, "{:<12} {precision:>9.3} {recall:>7.3} {f1:>7.3}", "macro");
-    }
-
-    pub(super) fn json(&self) -> serde_json::Value {
-        let variant = |figures: &Figures| {
-            serde_json::json!({
-                "name": figures.name,
-                "excerpts": figures.excerpts.of,
-                "excerpt_accuracy": figures.excerpts.ratio(),
-                "tracks": figures.tracks.of,
-                "track_accuracy": figures.tracks.ratio(),
-                "excerpt_agreement": figures.agreement.ratio(),
-                "track_agreement": figures.track_agreement.ratio(),
-                "confusion": figures.confusion,
-            })
-        };
-        let variants: Vec<_> = self.variants.iter().map(variant).collect();
-        serde_json::json!({ "labels": self.labels, "variants": variants })
+        let mean = |pick: fn(&Quality) -> f64| held.iter().map(pick).sum::<f64>() / held.len().max(1) as f64;
+        Quality { precision: mean(|q| q.precision), recall: mean(|q| q.recall), f1: mean(|q| q.f1) }
     }
 }
 
-/// What one variant made of a track, beside the truth and the first variant.
-struct Compared<'a> {
-    truth: u8,
-    own: &'a Recording,
-    first: &'a Recording,
+/// Everything about one kind of thing that is judged: excerpts or tracks.
+#[derive(Clone, Debug)]
+pub(super) struct Figures {
+    pub(super) confusion: Confusion,
+    pub(super) interval: Interval,
 }
 
-impl Judged {
-    fn compare(&self, variant: usize) -> Compared<'_> {
-        Compared { truth: self.label, own: &self.recordings[variant], first: &self.recordings[0] }
-    }
-}
-
-fn figures<'a>(name: String, tracks: impl Iterator<Item = Compared<'a>>, labels: usize) -> Figures {
-    let mut figures = Figures {
-        name,
-        excerpts: Share::default(),
-        tracks: Share::default(),
-        agreement: Share::default(),
-        track_agreement: Share::default(),
-        confusion: vec![vec![0; labels]; labels],
-    };
-    let leader = |scores: &Scores| scores.leader().0;
-    for Compared { truth, own, first } in tracks {
-        for (own, first) in own.windows.iter().zip(&first.windows) {
-            figures.excerpts.count(leader(own) == truth);
-            figures.agreement.count(leader(own) == leader(first));
+impl Figures {
+    /// `tracks` gives each track's truth, and what was said of each thing in it.
+    pub(super) fn of(labels: usize, tracks: impl Iterator<Item = (u8, Vec<u8>)>) -> Self {
+        let mut confusion = Confusion::new(labels);
+        let mut counts = Vec::new();
+        for (truth, verdicts) in tracks {
+            let mut count = interval::Count { of: 0, hits: 0 };
+            for verdict in verdicts {
+                confusion.count(truth, verdict);
+                count.of += 1;
+                count.hits += u32::from(verdict == truth);
+            }
+            counts.push(count);
         }
-        let own = own.scores.as_ref().map(leader);
-        figures.tracks.count(own == Some(truth));
-        figures.track_agreement.count(own == first.scores.as_ref().map(leader));
-        if let Some(own) = own {
-            figures.confusion[usize::from(truth)][usize::from(own)] += 1;
-        }
+        Self { confusion, interval: interval::of(&counts) }
     }
-    figures
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harmonynet::flow::{Label, State};
 
-    fn scores(label: usize) -> Scores {
-        let mut probabilities: heapless::Vec<f32, 32> = [0.1, 0.1, 0.1].into_iter().collect();
-        probabilities[label] = 0.8;
-        Scores { end: 0, probabilities }
+    /// Three labels, the third never true: rows (2 1 0), (1 1 2).
+    fn example() -> Confusion {
+        let mut confusion = Confusion::new(3);
+        for (truth, verdict) in [(0, 0), (0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (1, 2)] {
+            confusion.count(truth, verdict);
+        }
+        confusion
     }
 
-    fn recording(windows: &[usize], overall: usize) -> Recording {
-        Recording {
-            state: State::Listening,
-            scores: Some(scores(overall)),
-            windows: windows.iter().map(|&label| scores(label)).collect(),
-            seconds: 30.0,
-            lost: 0,
-        }
+    fn near(a: Quality, b: [f64; 3]) -> bool {
+        [a.precision, a.recall, a.f1].iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12)
     }
 
     #[test]
-    fn figures_count_what_they_say() {
-        let labels: Labels = ["a", "b", "c"].into_iter().map(|l| Label::try_from(l).unwrap()).collect();
-        let judged = [
-            Judged {
-                name: "1".into(),
-                label: 0,
-                recordings: vec![recording(&[0, 0], 0), recording(&[0, 1], 0)],
-            },
-            Judged {
-                name: "2".into(),
-                label: 1,
-                recordings: vec![recording(&[2, 2], 2), recording(&[1, 2], 1)],
-            },
-        ];
-        let json = Tally::new(&judged, &labels, vec!["x".into(), "y".into()]).json();
-        let figure = |variant: usize, name: &str| json["variants"][variant][name].as_f64().unwrap();
-        assert_eq!((figure(0, "excerpt_accuracy"), figure(0, "track_accuracy")), (0.5, 0.5));
-        assert_eq!((figure(1, "excerpt_accuracy"), figure(1, "track_accuracy")), (0.5, 1.0));
-        assert_eq!((figure(0, "excerpt_agreement"), figure(1, "excerpt_agreement")), (1.0, 0.5));
-        assert_eq!(json["variants"][0]["confusion"], serde_json::json!([[1, 0, 0], [0, 0, 1], [0, 0, 0]]));
+    fn quality_is_that_of_the_counts() {
+        let confusion = example();
+        assert!((confusion.accuracy() - 3.0 / 7.0).abs() < 1e-12);
+        // Hits 2 of 3 claims and 3 truths; hits 1 of 2 claims and 4 truths; hits 0 of 2 claims.
+        assert!(near(confusion.quality(0), [2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0]));
+        assert!(near(confusion.quality(1), [0.5, 0.25, 1.0 / 3.0]));
+        assert!(near(confusion.quality(2), [0.0, 0.0, 0.0]));
+        assert_eq!(confusion.truths(2), 0);
+    }
+
+    #[test]
+    fn macro_averages_weigh_labels_alike_and_leave_out_those_without_truths() {
+        assert!(near(example().macro_quality(), [7.0 / 12.0, 11.0 / 24.0, 0.5]));
+        assert!(near(Confusion::new(2).macro_quality(), [0.0, 0.0, 0.0]));
+    }
+
+    #[test]
+    fn figures_count_things_and_keep_them_by_track() {
+        let figures = Figures::of(2, [(0, vec![0, 1]), (1, vec![1, 1])].into_iter());
+        assert_eq!(figures.confusion.rows(), [[1, 1], [0, 2]]);
+        // Two tracks of 1/2 and 2/2: resampled, from 0.5 to 1.
+        assert_eq!(figures.interval, [0.5, 1.0]);
     }
 }

@@ -22,6 +22,8 @@ mod classifier; // the trait's side
 mod file; // what the bytes mean
 mod gates; // sigmoid and tanh
 mod kernel; // inner loops
+#[cfg(feature = "std")]
+mod load; // package → engine
 mod lstm; // projections → logits
 mod model; // bytes → views
 #[cfg(feature = "alloc")]
@@ -31,6 +33,8 @@ mod random; // networks for tests and benchmarks
 mod shape; // extents and limits
 mod stream; // frames → projections
 
+#[cfg(feature = "std")]
+pub use self::load::NativeLoadError;
 pub use self::{
     classifier::NativeClassifier,
     file::{ALIGNMENT, MAGIC, MAX_BIAS, MAX_FILE_BYTES, MAX_ROW_MAGNITUDE, ModelError, VERSION},

@@ -17,9 +17,9 @@ use crate::network::{self, Conv, Dense, Head, Lstm, Network};
 use crate::parallel::{Progress, Quiet, parallel};
 use crate::plane::{Kernel as Weights, Plane, convolve, max_pool};
 use crate::quantized::to_i8;
-use crate::recipe::{self, QuantizeError, Trial, activation_scale, input_energy, mean_squared_error};
+use crate::recipe::{self, QuantizeError, Trial, activation_scale, mean_squared_error};
 use crate::round::{Multiplier, quantize};
-use crate::scale::{Point, best_scale};
+use crate::scale::LEVELS;
 
 /// What one step of a log-mel value is worth, octaves.
 const LOG_MEL_STEP: f32 = 1.0 / 256.0;
@@ -224,7 +224,7 @@ impl Layer<'_> {
     fn quantize(&self, inputs: &[Plane<i32>]) -> Result<(ConvParts, f32, Vec<Plane<i32>>), QuantizeError> {
         let conv = &self.network.convs[self.index];
         let outputs = activation_scale(self.network, self.statistics, self.factors, self.index, None)?.scale;
-        let scales = self.weight_scales(conv);
+        let scales = Self::weight_scales(conv);
         let weights: Vec<i8> =
             scales.iter().enumerate().flat_map(|(c, &scale)| to_i8(conv.making(c), scale)).collect();
         let integers: Vec<i32> = weights.iter().map(|&w| w.into()).collect();
@@ -242,15 +242,12 @@ impl Layer<'_> {
         Ok((ConvParts { weights, bias, scales: steps }, outputs, finished))
     }
 
-    /// A scale per output channel: an error in a weight matters as much as the energy of what it multiplies.
-    fn weight_scales(&self, conv: &Conv) -> Vec<f32> {
-        let energy = input_energy(self.statistics, self.factors, self.index);
-        let choose = |channel: usize| {
-            let weighted = conv.making(channel).iter().enumerate();
-            let points: Vec<_> = weighted.map(|(i, &value)| Point { value, weight: energy[i / 9] }).collect();
-            best_scale(&points).scale
-        };
-        (0..conv.outputs).map(choose).collect()
+    /// A scale per output channel, such that none of its weights is clipped: clipping is the same error at every
+    /// position, which costs the logits more than finer steps win.
+    fn weight_scales(conv: &Conv) -> Vec<f32> {
+        let range = |channel| conv.making(channel).iter().fold(0f32, |most, w| most.max(w.abs()));
+        // Any scale represents a channel of zeros.
+        (0..conv.outputs).map(|channel| range(channel).max(1e-9) / LEVELS as f32).collect()
     }
 
     /// The biases that give every channel's sums, bias-free in `sums`, the float network's mean.

@@ -276,7 +276,7 @@ fn choose(points: &[Point], given: Option<f32>) -> Choice {
 }
 
 /// Mean square of each channel that layer `index` reads; equal for the first.
-pub(crate) fn input_energy(statistics: &Statistics, factors: &equalize::Factors, index: usize) -> Vec<f32> {
+fn input_energy(statistics: &Statistics, factors: &equalize::Factors, index: usize) -> Vec<f32> {
     let Some(before) = index.checked_sub(1) else { return vec![1.0] };
     let channels = statistics.layers[before].channels.iter().zip(&factors[before]);
     channels.map(|(histogram, factor)| histogram.mean_square() as f32 / (factor * factor)).collect()

@@ -42,6 +42,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("microfft", OneFile("frontend")),
     ("tract_onnx", OneFile("classify")),
     ("sha2", OneFile("classify")),
+    ("postcard", OneFile("classify")),
     ("toml", Below("classify/manifest")),
     ("embedded_graphics", Below("display")),
     ("heapless::spsc", OneFile("pipeline")),

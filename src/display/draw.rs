@@ -40,7 +40,7 @@ const SCROLL_GAP: u32 = 12;
 /// How long a scrolling text rests at its beginning: a second.
 const SCROLL_REST: u64 = SCROLL_DOTS;
 /// How long a fault's bar is lit, and dark: half a second.
-const BLINK: SampleIndex = SAMPLE_RATE_HZ as SampleIndex / 2;
+pub(super) const BLINK: SampleIndex = SAMPLE_RATE_HZ as SampleIndex / 2;
 /// The level at the foot of the meter, decibels relative to a full-scale sine.
 const METER_FLOOR_DBFS: f32 = -60.0;
 
@@ -167,13 +167,18 @@ where
     Ok(())
 }
 
+/// How much of a meter a level fills, 0–1.
+pub(super) fn level_part(dbfs: f32) -> f32 {
+    (1.0 - dbfs / METER_FLOOR_DBFS).clamp(0.0, 1.0)
+}
+
 /// A meter from the bottom up: green, the upper third yellow, the last eighth red.
 fn meter<D>(target: &mut D, area: Rectangle, dbfs: f32) -> Result<(), D::Error>
 where
     D: DrawTarget<Color = Rgb888>,
 {
     let rows = area.size.height as i32;
-    let part = (1.0 - dbfs / METER_FLOOR_DBFS).clamp(0.0, 1.0);
+    let part = level_part(dbfs);
     for row in 0..libm::roundf(part * rows as f32) as i32 {
         let color = match row {
             _ if row >= rows - rows / 8 => palette::LEVEL_PEAK,

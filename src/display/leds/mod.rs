@@ -11,13 +11,11 @@
 //!
 //! A driver is a [`Device`]: it knows its chip and nothing of time. [`Supervised`] makes a [`Display`](super::Display)
 //! of it: dims it at night, and brings it back after it was unplugged. Beside each driver stands a simulated chip that
-//! implements the bus's trait and turns the very bytes back into dots: [`Lamps`]. Nothing here allocates or blocks longer
+//! implements the bus's trait and turns the very bytes back into dots, to be looked at as [`Lamps`](super::picture::Lamps). Nothing here allocates or blocks longer
 //! than its bus does. Not for opening buses: whoever knows the board does that.
 
-use core::fmt::{self, Write};
+use core::fmt;
 
-use embedded_graphics::geometry::Size;
-use embedded_graphics::pixelcolor::Rgb888;
 use embedded_hal::{digital, i2c, spi};
 
 mod dimming; // how bright, and when
@@ -32,6 +30,9 @@ pub mod segments;
 pub mod ssd1306;
 pub mod strip;
 
+#[cfg(feature = "linux")]
+pub mod linux; // the buses of a Linux board
+
 #[cfg(test)]
 mod tests;
 
@@ -40,7 +41,7 @@ pub use dots::Dots;
 pub use rotation::Rotation;
 pub use supervised::{Change, Counters, Supervised};
 
-use super::{DisplayError, picture};
+use super::DisplayError;
 use crate::flow::Scene;
 
 /// A chip, or a chain of them, that shows scenes.
@@ -65,30 +66,6 @@ pub trait Device {
     /// # Errors
     /// What the bus answered.
     fn show(&mut self, scene: &Scene) -> Result<(), DisplayError>;
-}
-
-/// The light of a simulated display.
-pub trait Lamps {
-    /// Dots across and down.
-    fn size(&self) -> Size;
-
-    /// The light of the dot at column `x` from the left and row `y` from the top; black beyond the edge.
-    fn lamp(&self, x: usize, y: usize) -> Rgb888;
-}
-
-/// One line per row of dots: `#` for a lit one, `.` for a dark one.
-///
-/// # Errors
-/// The writer's own.
-pub fn ascii(lamps: &impl Lamps, out: &mut impl Write) -> fmt::Result {
-    let Size { width, height } = lamps.size();
-    for y in 0..height as usize {
-        for x in 0..width as usize {
-            out.write_char(if picture::lit(lamps.lamp(x, y)) { '#' } else { '.' })?;
-        }
-        out.write_char('\n')?;
-    }
-    Ok(())
 }
 
 /// A setting that a driver cannot use.

@@ -41,6 +41,12 @@ pub struct Counters {
 /// - Every 5 s all is written anew, for chips that lost their supply unnoticed.
 /// - The brightness follows [`Dimming`] and the time of day.
 ///
+/// | fault | what the person sees | recovery after its mend |
+/// | --- | --- | --- |
+/// | I2C chip unplugged or without supply | dark; [`Change::Lost`] to tell of | 4 s at most |
+/// | bus not there yet, or not permitted | dark; [`Change::Lost`] to tell of | 4 s at most |
+/// | SPI chip or strip that lost its supply, or was disturbed | dark or garbled | 5 s at most |
+///
 /// Time is the scenes' [`at`](Scene::at), which goes on without sound too.
 #[derive(Debug)]
 pub struct Supervised<F, D, T> {

@@ -9,6 +9,7 @@ use super::pins::{Active, Pins, SimPin};
 use super::ssd1306::{Panel, SimPanel, Ssd1306};
 use super::strip::{Chips, SimStrip, Strip, StripConfig};
 use super::*;
+use crate::display::picture::{self, Lamps, ascii};
 use crate::display::test_card;
 use crate::flow::{Fault, Label, Level, State};
 

@@ -6,7 +6,8 @@ use embedded_graphics::prelude::RgbColor;
 use embedded_hal::i2c::{ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation};
 
 use super::{DIMMING, DISPLAY_ON, OSCILLATOR_ON, Ram, Wiring};
-use crate::display::leds::{Lamps, Rotation, segments};
+use crate::display::leds::{Rotation, segments};
+use crate::display::picture::Lamps;
 
 /// The LEDs of the common boards.
 const GREEN: Rgb888 = Rgb888::new(60, 240, 70);

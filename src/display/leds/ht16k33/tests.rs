@@ -4,7 +4,7 @@ use embedded_hal::i2c::{ErrorKind, NoAcknowledgeSource};
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 
 use super::*;
-use crate::display::leds::ascii;
+use crate::display::picture::ascii;
 use crate::display::tests::card;
 
 fn frame(ram: Ram) -> Transaction {

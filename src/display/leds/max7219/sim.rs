@@ -9,7 +9,8 @@ use super::{
     ALL_ROWS, DARK, DECODE_MODE, DISPLAY_TEST, FIRST_ROW, INTENSITY, LIT, Layout, MAX_MODULES, SCAN_LIMIT,
     SHUTDOWN,
 };
-use crate::display::leds::{ConfigError, Lamps};
+use crate::display::leds::ConfigError;
+use crate::display::picture::Lamps;
 
 /// The LEDs of the common modules.
 const RED: Rgb888 = Rgb888::new(255, 40, 30);

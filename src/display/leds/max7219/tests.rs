@@ -3,8 +3,8 @@
 use embedded_hal_mock::eh1::spi::{Mock, Transaction};
 
 use super::*;
-use crate::display::leds::{Lamps, Rotation, ascii};
-use crate::display::picture;
+use crate::display::leds::Rotation;
+use crate::display::picture::{self, Lamps, ascii};
 use crate::display::tests::card;
 use crate::flow::{Label, Level, State};
 

@@ -8,8 +8,8 @@ use embedded_graphics::prelude::RgbColor;
 use embedded_hal::digital::{ErrorType, OutputPin};
 
 use super::{Active, Pins};
-use crate::display::leds::Lamps;
 use crate::display::palette;
+use crate::display::picture::Lamps;
 
 /// A simulated pin: remembers its level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use embedded_hal_mock::eh1::digital::{Mock, State::High, State::Low, Transaction};
 
 use super::*;
-use crate::display::leds::ascii;
+use crate::display::picture::ascii;
 use crate::display::test_card;
 use crate::display::tests::card;
 use crate::flow::Fault;

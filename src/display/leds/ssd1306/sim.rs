@@ -7,7 +7,7 @@ use embedded_hal::i2c::{ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operatio
 
 use super::Panel;
 use super::pages::{COLUMNS, PAGES};
-use crate::display::leds::Lamps;
+use crate::display::picture::Lamps;
 
 /// The light of the common panels.
 const WHITE: Rgb888 = Rgb888::new(200, 230, 255);

@@ -3,7 +3,7 @@
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 
 use super::*;
-use crate::display::leds::{Lamps, ascii};
+use crate::display::picture::{Lamps, ascii};
 use crate::display::tests::{card, genre};
 
 fn write(bytes: &[u8]) -> Transaction {

@@ -6,7 +6,8 @@ use embedded_graphics::prelude::RgbColor;
 use embedded_hal::spi::{ErrorKind, ErrorType, Operation, SpiDevice};
 
 use super::{Chips, MAX_LEDS, StripConfig, apa102, ws2812};
-use crate::display::leds::{ConfigError, Lamps};
+use crate::display::leds::ConfigError;
+use crate::display::picture::Lamps;
 
 /// A simulated strip.
 #[derive(Clone, Debug)]

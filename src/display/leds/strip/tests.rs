@@ -3,7 +3,7 @@
 use embedded_hal_mock::eh1::spi::{Mock, Transaction};
 
 use super::*;
-use crate::display::leds::{Lamps, ascii};
+use crate::display::picture::{Lamps, ascii};
 use crate::display::tests::{card, genre};
 use crate::display::{palette, picture, test_card};
 use crate::spec::SAMPLE_RATE_HZ;

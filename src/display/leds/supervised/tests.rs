@@ -1,10 +1,10 @@
 //! Displays that fail, and how they come back.
 
 use super::*;
+use crate::display::leds::NightHours;
 use crate::display::leds::ht16k33::{self, Characters, SimCharacters, SimChip};
 use crate::display::leds::max7219::{Layout, Max7219, SimChain};
-use crate::display::leds::{Lamps, NightHours};
-use crate::display::picture;
+use crate::display::picture::{self, Lamps};
 use crate::display::tests::card;
 
 fn scene(at: SampleIndex) -> Scene {

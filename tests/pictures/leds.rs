@@ -65,14 +65,14 @@ impl Lamps for Sheet {
 /// The widest display of which every state goes into one SVG picture; of a wider one, only the genre does.
 const SHEET_WIDTH: u32 = 64;
 
-/// Shows the states of the test card and compares what is seen: each at its first moment, and where `moving` a second and
+/// Shows the states of the test card and compares what is seen: each at its first moment, and where `moving` two seconds and
 /// a half later too.
 fn assert_pictures<D: Device>(name: &str, moving: bool, mut device: D, look: impl Fn(&D) -> Picture) {
     device.start(Brightness::FULL).unwrap();
     let mut text = String::new();
     let mut sheet = Vec::new();
     for (state, scene) in test_card::scenes() {
-        let moments: &[u64] = if moving { &[0, 3] } else { &[0] };
+        let moments: &[u64] = if moving { &[0, 5] } else { &[0] };
         for halves in moments {
             device.show(&Scene { at: halves * u64::from(SAMPLE_RATE_HZ) / 2, ..scene.clone() }).unwrap();
             let seen = look(&device);

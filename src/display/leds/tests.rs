@@ -3,7 +3,7 @@
 use embedded_graphics::geometry::Size;
 use proptest::prelude::*;
 
-use super::ht16k33::{Characters, Matrix8, SimChip, Wiring};
+use super::ht16k33::{Characters, Matrix8, SimCharacters, SimChip, Wiring};
 use super::max7219::{Layout, Max7219, SimChain};
 use super::pins::{Active, Pins, SimPin};
 use super::ssd1306::{Panel, SimPanel, Ssd1306};
@@ -108,6 +108,11 @@ fn what_a_chip_holds_at_power_on_is_not_seen() {
     assert_eq!(dots_before_the_first_scene(chain(Layout::default()), Max7219::bus), 0);
     assert_eq!(dots_before_the_first_scene(panel(Panel::Rows64), Ssd1306::bus), 0);
     assert_eq!(dots_before_the_first_scene(strip(Chips::Ws2812), Strip::bus), 0);
+    let mut device = characters();
+    device.start(Brightness::FULL).unwrap();
+    let mut text = String::new();
+    ascii(&SimCharacters(device.bus()), &mut text).unwrap();
+    assert!(!text.contains('#'), "{text}");
 }
 
 #[test]
@@ -123,5 +128,95 @@ fn brightness_zero_is_dark_whatever_is_shown() {
         text.clear();
         ascii(device.bus(), &mut text).unwrap();
         assert!(text.contains('#'), "the picture is there when light comes back");
+    }
+}
+
+/// A bus that fails once, at the transaction that it is told.
+struct Flaky<B> {
+    bus: B,
+    good: u32,
+}
+
+impl<B> Flaky<B> {
+    fn fails(&mut self) -> bool {
+        let fails = self.good == 0;
+        self.good = self.good.wrapping_sub(1);
+        fails
+    }
+}
+
+impl<B: spi::ErrorType<Error = spi::ErrorKind>> spi::ErrorType for Flaky<B> {
+    type Error = spi::ErrorKind;
+}
+
+impl<B: spi::SpiDevice<Error = spi::ErrorKind>> spi::SpiDevice for Flaky<B> {
+    fn transaction(&mut self, operations: &mut [spi::Operation<'_, u8>]) -> Result<(), spi::ErrorKind> {
+        if self.fails() { Err(spi::ErrorKind::Other) } else { self.bus.transaction(operations) }
+    }
+}
+
+/// The same for I2C.
+struct FlakyI2c<B>(Flaky<B>);
+
+impl<B: i2c::I2c<Error = i2c::ErrorKind>> i2c::ErrorType for FlakyI2c<B> {
+    type Error = i2c::ErrorKind;
+}
+
+impl<B: i2c::I2c<Error = i2c::ErrorKind>> i2c::I2c for FlakyI2c<B> {
+    fn transaction(&mut self, to: u8, operations: &mut [i2c::Operation<'_>]) -> Result<(), i2c::ErrorKind> {
+        if self.0.fails() { Err(i2c::ErrorKind::Bus) } else { self.0.bus.transaction(to, operations) }
+    }
+}
+
+/// Shows every state; starts anew after an error, and then shows the state again. The errors, and the last picture.
+fn survive<D: Device>(mut device: D, picture: impl Fn(&D, &mut String) -> fmt::Result) -> (u32, String) {
+    let mut errors = 0;
+    let mut is_started = false;
+    for (_, scene) in test_card::scenes() {
+        for _ in 0..2 {
+            let result = if is_started { Ok(()) } else { device.start(Brightness::default()) };
+            let result = result.and_then(|()| device.show(&scene));
+            is_started = result.is_ok();
+            errors += u32::from(!is_started);
+        }
+    }
+    let mut text = String::new();
+    picture(&device, &mut text).unwrap();
+    (errors, text)
+}
+
+#[test]
+fn after_an_error_at_any_transaction_the_picture_is_right_again() {
+    let layout = Layout::default();
+    let chain = |good| {
+        let bus = Flaky { bus: SimChain::new(layout).unwrap(), good };
+        survive(Max7219::new(bus, layout).unwrap(), |device, text| ascii(&device.bus().bus, text))
+    };
+    let panel = |good| {
+        let bus = FlakyI2c(Flaky { bus: SimPanel::new(ssd1306::ADDRESS, Panel::Rows32, false), good });
+        let device = Ssd1306::new(bus, ssd1306::ADDRESS, Panel::Rows32, false);
+        survive(device, |device, text| ascii(&device.bus().0.bus, text))
+    };
+    let characters = |good| {
+        let bus = FlakyI2c(Flaky { bus: SimChip::new(ht16k33::ADDRESS), good });
+        let device = Characters::new(bus, ht16k33::ADDRESS);
+        survive(device, |device, text| ascii(&SimCharacters(&device.bus().0.bus), text))
+    };
+    let strip = |good| {
+        let config = StripConfig { chips: Chips::Apa102, leds: 20, reversed: true };
+        let bus = Flaky { bus: SimStrip::new(config).unwrap(), good };
+        survive(Strip::new(bus, config).unwrap(), |device, text| ascii(&device.bus().bus, text))
+    };
+    assert_survives(20, chain);
+    assert_survives(18, panel);
+    assert_survives(7, characters);
+    assert_survives(4, strip);
+}
+
+fn assert_survives(transactions: u32, display: impl Fn(u32) -> (u32, String)) {
+    let (_, right) = display(u32::MAX);
+    assert!(right.contains('#'));
+    for good in 0..transactions {
+        assert_eq!(display(good), (1, right.clone()), "transaction {good}");
     }
 }

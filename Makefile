@@ -23,7 +23,7 @@ test: ## every test: features one by one, the core without an operating system, 
 	@.ci/setup test
 	.ci/features check
 	@if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(BARE_METAL)" ]; then \
-	  set -x; cargo build --locked --no-default-features --target $(BARE_METAL); \
+	  set -x; cargo build --locked --no-default-features --features leds --target $(BARE_METAL); \
 	else \
 	  echo "skipped: the build for $(BARE_METAL) (no such Rust target here; .ci/setup says how to get it)"; \
 	fi

@@ -45,6 +45,8 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("postcard", OneFile("classify")),
     ("toml", Below("classify/manifest")),
     ("embedded_graphics", Below("display")),
+    ("embedded_hal", Below("display/leds")),
+    ("linux_embedded_hal", OneFile("display")),
     ("heapless::spsc", OneFile("pipeline")),
     ("crossbeam_channel", OneFile("pipeline")),
     ("thread_priority", OneFile("pipeline")),

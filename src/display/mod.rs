@@ -1,8 +1,8 @@
 //! Scenes → light.
 //!
 //! [`draw`] paints a [`Scene`] on any colour matrix of 8 or 16 rows; [`Matrix`] is the framebuffer for it. Around them
-//! are things that implement [`Display`]: a terminal, JSON lines, plain lines, and [`Memory`] for tests. Not for
-//! deciding anything: a display shows what a scene says, and gets all that it needs with it.
+//! are things that implement [`Display`]: LED chips (feature `leds`), a terminal, JSON lines, plain lines, and [`Memory`]
+//! for tests. Not for deciding anything: a display shows what a scene says, and gets all that it needs with it.
 
 mod draw;
 mod matrix;
@@ -14,6 +14,8 @@ pub mod words;
 
 #[cfg(feature = "cli")]
 mod json;
+#[cfg(feature = "leds")]
+pub mod leds;
 #[cfg(feature = "std")]
 mod lines;
 #[cfg(feature = "cli")]
@@ -67,6 +69,12 @@ pub enum DisplayError {
     Write,
     /// Nobody reads the output any more (the other end of the pipe was closed): time to end, without complaint.
     Closed,
+    /// No chip answered at its address on the I2C bus: unplugged, without supply, or at another address.
+    NoAnswer,
+    /// The bus or the pin failed, or is not there.
+    Bus,
+    /// This user may not open the bus or the pin.
+    Denied,
 }
 
 impl core::fmt::Display for DisplayError {
@@ -74,6 +82,11 @@ impl core::fmt::Display for DisplayError {
         f.write_str(match self {
             Self::Write => "the display's output could not be written",
             Self::Closed => "the display's output was closed",
+            Self::NoAnswer => {
+                "the display does not answer (unplugged, without supply, or at another address)"
+            }
+            Self::Bus => "the display's bus or pin failed",
+            Self::Denied => "this user may not open the display's bus or pin",
         })
     }
 }

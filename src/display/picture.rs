@@ -1,11 +1,37 @@
-//! A matrix as a text or an SVG picture: for documents and for tests.
+//! Dots as a text or an SVG picture: for documents, for tests, and to look at simulated displays.
 
 use core::fmt::{Result, Write};
 
+use embedded_graphics::geometry::{OriginDimensions, Size};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::RgbColor;
 
 use super::Matrix;
+
+/// Dots that can be looked at: a framebuffer, or a simulated display.
+pub trait Lamps {
+    /// Dots across and down.
+    fn size(&self) -> Size;
+
+    /// The light of the dot at column `x` from the left and row `y` from the top; black beyond the edge.
+    fn lamp(&self, x: usize, y: usize) -> Rgb888;
+}
+
+impl<const W: usize, const H: usize> Lamps for Matrix<W, H> {
+    fn size(&self) -> Size {
+        OriginDimensions::size(self)
+    }
+
+    fn lamp(&self, x: usize, y: usize) -> Rgb888 {
+        self.rows().get(y).and_then(|row| row.get(x)).copied().unwrap_or(Rgb888::BLACK)
+    }
+}
+
+/// Columns and rows.
+fn extent(lamps: &impl Lamps) -> (usize, usize) {
+    let Size { width, height } = lamps.size();
+    (width as usize, height as usize)
+}
 
 /// Whether a dot is lit at all.
 #[must_use]
@@ -17,10 +43,11 @@ pub fn lit(color: Rgb888) -> bool {
 ///
 /// # Errors
 /// The writer's own.
-pub fn ascii<const W: usize, const H: usize>(matrix: &Matrix<W, H>, out: &mut impl Write) -> Result {
-    for row in matrix.rows() {
-        for dot in row {
-            out.write_char(if lit(*dot) { '#' } else { '.' })?;
+pub fn ascii(lamps: &impl Lamps, out: &mut impl Write) -> Result {
+    let (width, height) = extent(lamps);
+    for y in 0..height {
+        for x in 0..width {
+            out.write_char(if lit(lamps.lamp(x, y)) { '#' } else { '.' })?;
         }
         out.write_char('\n')?;
     }
@@ -31,11 +58,11 @@ pub fn ascii<const W: usize, const H: usize>(matrix: &Matrix<W, H>, out: &mut im
 ///
 /// # Errors
 /// The writer's own.
-pub fn half_blocks<const W: usize, const H: usize>(matrix: &Matrix<W, H>, out: &mut impl Write) -> Result {
-    for pair in matrix.rows().chunks(2) {
-        for x in 0..W {
-            let lower = pair.get(1).is_some_and(|row| lit(row[x]));
-            out.write_char(match (lit(pair[0][x]), lower) {
+pub fn half_blocks(lamps: &impl Lamps, out: &mut impl Write) -> Result {
+    let (width, height) = extent(lamps);
+    for y in (0..height).step_by(2) {
+        for x in 0..width {
+            out.write_char(match (lit(lamps.lamp(x, y)), lit(lamps.lamp(x, y + 1))) {
                 (true, true) => '█',
                 (true, false) => '▀',
                 (false, true) => '▄',
@@ -55,12 +82,9 @@ const PITCH: usize = 10;
 ///
 /// # Errors
 /// The writer's own.
-pub fn svg<const W: usize, const H: usize>(
-    matrix: &Matrix<W, H>,
-    title: &str,
-    out: &mut impl Write,
-) -> Result {
-    let (width, height) = ((W + 1) * PITCH, (H + 1) * PITCH);
+pub fn svg(lamps: &impl Lamps, title: &str, out: &mut impl Write) -> Result {
+    let (across, down) = extent(lamps);
+    let (width, height) = ((across + 1) * PITCH, (down + 1) * PITCH);
     writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
@@ -70,21 +94,23 @@ pub fn svg<const W: usize, const H: usize>(
          <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"#0d0f12\"/>\n\
          <g transform=\"translate(5 5)\">\n\
          <rect width=\"{}\" height=\"{}\" fill=\"url(#led)\"/>",
-        W * PITCH,
-        H * PITCH,
+        across * PITCH,
+        down * PITCH,
     )?;
-    for (y, row) in matrix.rows().iter().enumerate() {
-        for (x, dot) in row.iter().enumerate().filter(|(_, dot)| lit(**dot)) {
-            writeln!(
-                out,
-                "<circle cx=\"{}\" cy=\"{}\" r=\"4.2\" fill=\"#{:02x}{:02x}{:02x}\"/>",
-                x * PITCH + PITCH / 2,
-                y * PITCH + PITCH / 2,
-                dot.r(),
-                dot.g(),
-                dot.b(),
-            )?;
+    for (x, y) in (0..down).flat_map(|y| (0..across).map(move |x| (x, y))) {
+        let dot = lamps.lamp(x, y);
+        if !lit(dot) {
+            continue;
         }
+        writeln!(
+            out,
+            "<circle cx=\"{}\" cy=\"{}\" r=\"4.2\" fill=\"#{:02x}{:02x}{:02x}\"/>",
+            x * PITCH + PITCH / 2,
+            y * PITCH + PITCH / 2,
+            dot.r(),
+            dot.g(),
+            dot.b(),
+        )?;
     }
     out.write_str("</g>\n</svg>\n")
 }

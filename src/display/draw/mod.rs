@@ -1,4 +1,4 @@
-//! How a scene looks on a matrix of 8 or more rows.
+//! How a scene looks on a display of 8 or more rows.
 //!
 //! ```text
 //! ┌──────────────────────────────┬─┐
@@ -8,6 +8,9 @@
 //! │ confidence or window fill    │l│
 //! └──────────────────────────────┴─┘
 //! ```
+//! Displays of 48 rows and more have a line of small text above the bar: the percentage, or how to mend a fault. Where only
+//! a letter or two are seen at once (8 columns), a fault begins with an exclamation mark, and text scrolls slowly.
+//!
 //! Every state differs from the others in shape as well as in colour, for matrices of one colour:
 //!
 //! | state | text | bar | level |
@@ -18,29 +21,26 @@
 //! | genre | label | solid | yes |
 //! | fault | what is wrong, in short | full width, blinks | – |
 
-use embedded_graphics::draw_target::DrawTargetExt;
-use embedded_graphics::geometry::{OriginDimensions, Point, Size};
-use embedded_graphics::mono_font::ascii::{FONT_4X6, FONT_5X7, FONT_6X10, FONT_7X13};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
-use embedded_graphics::pixelcolor::Rgb888;
-use embedded_graphics::prelude::{DrawTarget, Drawable, RgbColor};
-use embedded_graphics::primitives::Rectangle;
-use embedded_graphics::text::{Baseline, Text};
+mod text; // words, as large as fits
 
+use core::fmt::Write;
+
+use embedded_graphics::geometry::{OriginDimensions, Point, Size};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::{DrawTarget, RgbColor};
+use embedded_graphics::primitives::Rectangle;
+
+use self::text::text;
 use super::palette;
 use crate::flow::{Label, SampleIndex, Scene, State};
 use crate::spec::SAMPLE_RATE_HZ;
 
-/// Fonts from the largest to the smallest.
-const FONTS: [&MonoFont<'_>; 4] = [&FONT_7X13, &FONT_6X10, &FONT_5X7, &FONT_4X6];
-/// Dots per second at which text that doesn't fit moves.
-const SCROLL_DOTS: u64 = 16;
-/// Dark columns between the end of a scrolling text and its return.
-const SCROLL_GAP: u32 = 12;
-/// How long a scrolling text rests at its beginning: a second.
-const SCROLL_REST: u64 = SCROLL_DOTS;
 /// How long a fault's bar is lit, and dark: half a second.
-const BLINK: SampleIndex = SAMPLE_RATE_HZ as SampleIndex / 2;
+pub(super) const BLINK: SampleIndex = SAMPLE_RATE_HZ as SampleIndex / 2;
+/// Rows from which on a display has room for small text beside the large.
+const TALL: u32 = 48;
+/// Rows of that text.
+const CAPTION: u32 = 13;
 /// The level at the foot of the meter, decibels relative to a full-scale sine.
 const METER_FLOOR_DBFS: f32 = -60.0;
 
@@ -58,6 +58,7 @@ where
         State::Silence => return idle(target, scene.at),
         State::Listening => {
             text(target, plan.text, "LISTEN", palette::LISTENING, scene.at)?;
+            caption(target, &plan, scene.window_fill, palette::LISTENING)?;
             bar(target, plan.bar, scene.window_fill, 1, palette::LISTENING)?;
         }
         State::Unsure { confidence, .. } => {
@@ -65,15 +66,23 @@ where
             // A label of full length goes without the question mark; its bar is dotted all the same.
             let _ = label.push('?');
             text(target, plan.text, &label, palette::UNSURE, scene.at)?;
+            caption(target, &plan, confidence, palette::UNSURE)?;
             bar(target, plan.bar, confidence, 2, palette::UNSURE)?;
         }
         State::Genre { label, confidence } => {
             text(target, plan.text, &upper_case(&scene.label), palette::genre(label), scene.at)?;
+            caption(target, &plan, confidence, palette::genre(label))?;
             bar(target, plan.bar, confidence, 1, palette::genre(label))?;
         }
         State::Fault { fault } => {
-            let short = Label::try_from(fault.short()).unwrap_or_default();
+            let mut short = Label::new();
+            // Every fault's word or two fit.
+            let _ = short.push_str(if plan.is_narrow { "! " } else { "" });
+            let _ = short.push_str(fault.short());
             text(target, plan.notice, &upper_case(&short), palette::FAULT, scene.at)?;
+            if let Some(area) = plan.caption {
+                text(target, area, fault.mend(), palette::FAULT, scene.at)?;
+            }
             // The text stays: a display that isn't refreshed any more must not go dark.
             if (scene.at / BLINK).is_multiple_of(2) {
                 bar(target, plan.alarm, 1.0, 1, palette::FAULT)?;
@@ -89,26 +98,49 @@ struct Plan {
     text: Rectangle,
     bar: Rectangle,
     meter: Rectangle,
+    /// A line of small text, where there is room.
+    caption: Option<Rectangle>,
     /// Text and bar without a meter beside them.
     notice: Rectangle,
     alarm: Rectangle,
+    is_narrow: bool,
 }
 
 impl Plan {
     fn new(Size { width, height }: Size) -> Self {
-        let thick = if height >= 16 { 2 } else { 1 };
-        let (left, above) = (width.saturating_sub(thick + 1), height.saturating_sub(thick));
+        let is_tall = height >= TALL;
+        let meter = if height >= 16 { 2 } else { 1 };
+        let thick = if is_tall { 4 } else { meter };
+        let (left, above) = (width.saturating_sub(meter + 1), height.saturating_sub(thick));
         let area =
             |x: u32, y: u32, w: u32, h: u32| Rectangle::new(Point::new(x as i32, y as i32), Size::new(w, h));
-        let high = if height >= 16 { above - 1 } else { above };
+        let high = match height {
+            TALL.. => above - CAPTION - 2,
+            16.. => above - 1,
+            _ => above,
+        };
         Self {
             text: area(0, 0, left, high),
             notice: area(0, 0, width, high),
             bar: area(0, above, left, thick),
-            meter: area(left + 1, 0, thick, height),
+            meter: area(left + 1, 0, meter, height),
+            caption: is_tall.then(|| area(0, high, left, CAPTION)),
             alarm: area(0, above, width, thick),
+            is_narrow: width < 16,
         }
     }
+}
+
+/// A percentage, where there is room for it.
+fn caption<D>(target: &mut D, plan: &Plan, part: f32, color: Rgb888) -> Result<(), D::Error>
+where
+    D: DrawTarget<Color = Rgb888>,
+{
+    let Some(area) = plan.caption else { return Ok(()) };
+    let mut percent = Label::new();
+    // Three digits and a sign fit.
+    let _ = write!(percent, "{:.0} %", part.clamp(0.0, 1.0) * 100.0);
+    text(target, area, &percent, color, 0)
 }
 
 /// Most labels are lower-case words; capitals read better in few dots.
@@ -116,42 +148,6 @@ fn upper_case(label: &Label) -> Label {
     let mut upper = label.clone();
     upper.make_ascii_uppercase();
     upper
-}
-
-/// Columns that a text takes; each glyph ends in a dark one, which the last can do without.
-fn text_width(font: &MonoFont<'_>, text: &str) -> u32 {
-    (text.chars().count() as u32 * font.character_size.width).saturating_sub(1)
-}
-
-/// Text in the largest font in which it fits, centred; else in the largest that is low enough, scrolling.
-fn text<D>(
-    target: &mut D,
-    area: Rectangle,
-    text: &str,
-    color: Rgb888,
-    at: SampleIndex,
-) -> Result<(), D::Error>
-where
-    D: DrawTarget<Color = Rgb888>,
-{
-    let Size { width, height } = area.size;
-    let low_enough = |font: &&&MonoFont<'_>| font.character_size.height <= height;
-    let fitting = FONTS.iter().filter(low_enough).find(|font| text_width(font, text) <= width);
-    let Some(font) = fitting.or_else(|| FONTS.iter().find(low_enough)) else { return Ok(()) };
-    let style = MonoTextStyle::new(font, color);
-    let y = (height - font.character_size.height).div_ceil(2) as i32;
-    let mut area = target.clipped(&area);
-    let mut put =
-        |x: i32| Text::with_baseline(text, Point::new(x, y), style, Baseline::Top).draw(&mut area).map(drop);
-    let needed = text_width(font, text);
-    if needed <= width {
-        return put(((width - needed) / 2) as i32);
-    }
-    let round = needed + SCROLL_GAP;
-    let moved = (at * SCROLL_DOTS / u64::from(SAMPLE_RATE_HZ)) % (u64::from(round) + SCROLL_REST);
-    let x = -(moved.saturating_sub(SCROLL_REST) as i32);
-    put(x)?;
-    put(x + round as i32)
 }
 
 /// A bar from the left, `part` (0–1) of the area, of every `step`-th column; at least one column where `part` isn't 0.
@@ -167,13 +163,18 @@ where
     Ok(())
 }
 
+/// How much of a meter a level fills, 0–1.
+pub(super) fn level_part(dbfs: f32) -> f32 {
+    (1.0 - dbfs / METER_FLOOR_DBFS).clamp(0.0, 1.0)
+}
+
 /// A meter from the bottom up: green, the upper third yellow, the last eighth red.
 fn meter<D>(target: &mut D, area: Rectangle, dbfs: f32) -> Result<(), D::Error>
 where
     D: DrawTarget<Color = Rgb888>,
 {
     let rows = area.size.height as i32;
-    let part = (1.0 - dbfs / METER_FLOOR_DBFS).clamp(0.0, 1.0);
+    let part = level_part(dbfs);
     for row in 0..libm::roundf(part * rows as f32) as i32 {
         let color = match row {
             _ if row >= rows - rows / 8 => palette::LEVEL_PEAK,

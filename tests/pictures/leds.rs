@@ -1,0 +1,135 @@
+//! Every LED display: its states as pictures of `#` and `.`, and side by side as SVG.
+
+use std::fmt::Write as _;
+
+use embedded_graphics::geometry::Size;
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::RgbColor;
+use harmonynet::display::leds::ht16k33::{
+    ADDRESS, Characters, Matrix8, SimCharacters, SimChip, SimMatrix, Wiring,
+};
+use harmonynet::display::leds::max7219::{Layout, Max7219, SimChain};
+use harmonynet::display::leds::pins::{Active, Pins, SimPin, SimPins};
+use harmonynet::display::leds::ssd1306::{self, Panel, SimPanel, Ssd1306};
+use harmonynet::display::leds::strip::{Chips, SimStrip, Strip, StripConfig};
+use harmonynet::display::leds::{Brightness, Device, Rotation};
+use harmonynet::display::picture::{self, Lamps};
+use harmonynet::display::test_card;
+use harmonynet::flow::Scene;
+use harmonynet::spec::SAMPLE_RATE_HZ;
+
+use super::assert_committed;
+
+/// A display's dots at one moment.
+struct Picture {
+    size: Size,
+    dots: Vec<Rgb888>,
+}
+
+impl Picture {
+    fn of(lamps: &impl Lamps) -> Self {
+        let size = lamps.size();
+        let all = (0..size.height as usize).flat_map(|y| (0..size.width as usize).map(move |x| (x, y)));
+        Self { size, dots: all.map(|(x, y)| lamps.lamp(x, y)).collect() }
+    }
+}
+
+impl Lamps for Picture {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn lamp(&self, x: usize, y: usize) -> Rgb888 {
+        if x >= self.size.width as usize {
+            return Rgb888::BLACK;
+        }
+        self.dots.get(y * self.size.width as usize + x).copied().unwrap_or(Rgb888::BLACK)
+    }
+}
+
+/// Pictures one below the other, a gap between them.
+struct Sheet(Vec<Picture>);
+
+impl Lamps for Sheet {
+    fn size(&self) -> Size {
+        let height = self.0.iter().map(|picture| picture.size.height + 2).sum::<u32>();
+        Size::new(self.0[0].size.width, height - 2)
+    }
+
+    fn lamp(&self, x: usize, y: usize) -> Rgb888 {
+        let pitch = self.0[0].size.height as usize + 2;
+        self.0.get(y / pitch).map_or(Rgb888::BLACK, |picture| picture.lamp(x, y % pitch))
+    }
+}
+
+/// The widest display of which every state goes into one SVG picture; of a wider one, only the genre does.
+const SHEET_WIDTH: u32 = 64;
+
+/// Shows the states of the test card and compares what is seen: each at its first moment, and where `moving` two seconds and
+/// a half later too.
+fn assert_pictures<D: Device>(name: &str, moving: bool, mut device: D, look: impl Fn(&D) -> Picture) {
+    device.start(Brightness::FULL).unwrap();
+    let mut text = String::new();
+    let mut sheet = Vec::new();
+    for (state, scene) in test_card::scenes() {
+        let moments: &[u64] = if moving { &[0, 5] } else { &[0] };
+        for halves in moments {
+            device.show(&Scene { at: halves * u64::from(SAMPLE_RATE_HZ) / 2, ..scene.clone() }).unwrap();
+            let seen = look(&device);
+            writeln!(text, "{state}, {} s", *halves as f32 / 2.0).unwrap();
+            picture::ascii(&seen, &mut text).unwrap();
+            if seen.size.width <= SHEET_WIDTH || state == "genre" {
+                sheet.push(seen);
+            }
+        }
+    }
+    assert_committed(&format!("{name}.txt"), &text);
+    let mut svg = String::new();
+    picture::svg(&Sheet(sheet), &format!("{name}: silence, listening, unsure, genre, fault"), &mut svg)
+        .unwrap();
+    assert_committed(&format!("{name}.svg"), &svg);
+}
+
+#[test]
+fn max7219() {
+    for (modules, name) in [(1, "max7219-1"), (4, "max7219-4"), (8, "max7219-8")] {
+        let layout = Layout { modules, ..Layout::default() };
+        let device = Max7219::new(SimChain::new(layout).unwrap(), layout).unwrap();
+        assert_pictures(name, modules == 1, device, |device| Picture::of(device.bus()));
+    }
+}
+
+#[test]
+fn ht16k33() {
+    let (wiring, rotation) = (Wiring::Backpack, Rotation::Upright);
+    let device = Matrix8::new(SimChip::new(ADDRESS), ADDRESS, wiring, rotation);
+    assert_pictures("ht16k33-matrix", true, device, |device| {
+        Picture::of(&SimMatrix { chip: device.bus(), wiring, rotation })
+    });
+    let device = Characters::new(SimChip::new(ADDRESS), ADDRESS);
+    assert_pictures("ht16k33-characters", true, device, |device| Picture::of(&SimCharacters(device.bus())));
+}
+
+#[test]
+fn ssd1306() {
+    for (panel, name) in [(Panel::Rows64, "ssd1306-64"), (Panel::Rows32, "ssd1306-32")] {
+        let address = ssd1306::ADDRESS;
+        let device = Ssd1306::new(SimPanel::new(address, panel, false), address, panel, false);
+        assert_pictures(name, false, device, |device| Picture::of(device.bus()));
+    }
+}
+
+#[test]
+fn strips() {
+    for (chips, name) in [(Chips::Apa102, "apa102"), (Chips::Ws2812, "ws2812")] {
+        let config = StripConfig { chips, leds: 30, reversed: false };
+        let device = Strip::new(SimStrip::new(config).unwrap(), config).unwrap();
+        assert_pictures(name, true, device, |device| Picture::of(device.bus()));
+    }
+}
+
+#[test]
+fn pins() {
+    let device = Pins::new([SimPin::default(); 10], Some(SimPin::default()), Active::High);
+    assert_pictures("pins", true, device, |device| Picture::of(&SimPins(device)));
+}

@@ -140,7 +140,7 @@ pub const KEYS: &[Key] = &[
         help: "Accept an int8 graph that tract does not run on integers",
     },
     Key {
-        name: "verdict.unsure_below", kind: Kind::Number(0.0, 0.99), preset: Preset::Automatic("the model's"),
+        name: "verdict.unsure_below", kind: Kind::Number(0.0, 1.0), preset: Preset::Automatic("the model's"),
         option: Some("unsure-below"), formerly: &["unsure_below"],
         help: "Confidence below which the genre is called unsure",
     },
@@ -150,7 +150,7 @@ pub const KEYS: &[Key] = &[
         help: "Level below which it is silent, decibels relative to a full-scale sine",
     },
     Key {
-        name: "verdict.frames", kind: Kind::Integer(8, 10_000), preset: Preset::Automatic("0.56 s"),
+        name: "verdict.frames", kind: Kind::Integer(1, 10_000), preset: Preset::Automatic("0.56 s"),
         option: Some("verdict-frames"), formerly: &["verdict_frames"],
         help: "Frames between verdicts, 43 a second for the built-in model; rounded up to a multiple of 8",
     },

@@ -148,16 +148,31 @@ fn said(command: &Command, matches: &ArgMatches, set: &[String]) -> Result<Vec<(
     Ok(said)
 }
 
-/// Reads the layers below the command line and lays it over them.
-fn load(args: Option<&SettingsArgs>, said: &[(&'static str, String)]) -> Result<Loaded> {
+/// Which layers a command takes below the command line.
+#[derive(Clone, Copy)]
+enum Layers<'a> {
+    /// None: it has no options that are settings, or judges another file.
+    None,
+    /// The environment.
+    Environment,
+    /// The environment and the settings file.
+    All(&'a SettingsArgs),
+}
+
+/// Reads the layers below the command line and lays it over them; for commands that take no settings, only the defaults.
+fn load(layers: Layers<'_>, said: &[(&'static str, String)]) -> Result<Loaded> {
     let command_line = Layer::of_command_line(said.iter().map(|(name, text)| (*name, text.as_str())))?;
-    // What isn't Unicode is no setting of ours.
-    let variables = std::env::vars_os()
-        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
-    let environment = Layer::of_environment(variables)?;
-    let (file, problems, instead) = match args {
-        Some(args) => read(args)?,
-        None => (Layer::default(), Vec::new(), None),
+    let environment = match layers {
+        Layers::None => Layer::default(),
+        // What isn't Unicode is no setting of ours.
+        _ => Layer::of_environment(
+            std::env::vars_os()
+                .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?))),
+        )?,
+    };
+    let (file, problems, instead) = match layers {
+        Layers::All(args) => read(args)?,
+        _ => (Layer::default(), Vec::new(), None),
     };
     let settings = Settings::resolve(&command_line, &environment, &file, &board::compatible())?;
     Ok(Loaded { settings, problems, instead })
@@ -202,8 +217,14 @@ pub(crate) fn parse(command: Command, line: Vec<OsString>) -> Result<(ArgMatches
         || inner.try_get_one::<bool>("example").is_ok_and(|flag| flag == Some(&true));
     let set = args.as_ref().map_or(&[][..], |args| &args.set);
     let said = said(inner_command, inner, set)?;
-    // Another file is to be judged, or none at all: this machine's settings have no say.
-    let loaded = load(args.as_ref().filter(|_| !checks_only), &said)?;
+    let layers = match &args {
+        // Another file is to be judged, or none at all: this machine's settings have no say.
+        _ if checks_only => Layers::None,
+        Some(args) => Layers::All(args),
+        None if has(inner_command, "graph") => Layers::Environment,
+        None => Layers::None,
+    };
+    let loaded = load(layers, &said)?;
     let chosen = outer.subcommand_name();
     let matches = with_defaults(command, chosen, &loaded.settings)?.get_matches_from(&line);
     Ok((matches, loaded))

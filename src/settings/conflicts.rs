@@ -90,7 +90,15 @@ fn display(settings: &Settings, parts: &Parts, found: &mut Vec<Problem>) -> Opti
     let kind = settings.text("display.kind").filter(|kind| !VIEWS.contains(kind))?;
     let part = parts.display(kind)?;
     let board = settings.board();
-    let pins = settings.pins("display.pins").to_vec();
+    let mut pins = settings.pins("display.pins").to_vec();
+    let level = settings.integer("display.level_pin").and_then(|pin| u8::try_from(pin).ok());
+    if let Some(level) = level.filter(|_| part.bus == "gpio") {
+        if pins.contains(&level) {
+            let wrong = format!("GPIO{level} has a genre's LED already");
+            found.push(settings.problem("display.level_pin", wrong, "take another line".into()));
+        }
+        pins.push(level);
+    }
     let mut note = |field, wrong, mend| found.push(settings.problem(field, wrong, mend));
     for pin in pins.iter().filter(|pin| !board.pins.contains(pin)) {
         let lines: Vec<String> = board.pins.iter().map(ToString::to_string).collect();
@@ -146,17 +154,11 @@ fn display(settings: &Settings, parts: &Parts, found: &mut Vec<Problem>) -> Opti
         );
     }
     let lines = pins_of(board, bus);
-    let claim = |name| BusClaim { name, pins: lines.clone(), selected: part.selected };
-    let buses = match (bus, address) {
-        // Several 8x8 modules lie at consecutive addresses.
-        (BusName::I2c(bus, _), Some(first)) => {
-            let modules = settings.integer("display.modules").and_then(|n| u8::try_from(n).ok()).unwrap_or(1);
-            let last =
-                if kind == "ht16k33" { first.saturating_add(modules.saturating_sub(1)) } else { first };
-            (first..=last).map(|address| claim(BusName::I2c(bus, Some(address)))).collect()
-        }
-        _ => vec![claim(bus)],
+    let name = match bus {
+        BusName::I2c(bus, _) => BusName::I2c(bus, address),
+        spi @ BusName::Spi(..) => spi,
     };
+    let buses = vec![BusClaim { name, pins: lines, selected: part.selected }];
     Some(Claim { who: part.title.clone(), field: "display.bus", pins, buses })
 }
 

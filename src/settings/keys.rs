@@ -175,27 +175,47 @@ pub const KEYS: &[Key] = &[
         help: "GPIO lines of the display kind gpio: one LED per genre, in the order of the model's labels",
     },
     Key {
-        name: "display.modules", kind: Kind::Integer(1, 8), preset: Preset::Is("1"),
+        name: "display.level_pin", kind: Kind::Integer(0, 53), preset: Preset::Automatic("none"),
         option: None, formerly: &[],
-        help: "8x8 modules in a chain of MAX7219, or 8x8 modules at consecutive addresses",
+        help: "GPIO line of one more LED, for the level, of the display kind gpio",
     },
     Key {
-        name: "display.reversed", kind: Kind::Flag, preset: Preset::Is("false"),
+        name: "display.active_low", kind: Kind::Flag, preset: Preset::Is("false"),
         option: None, formerly: &[],
-        help: "The first module of the chain is the rightmost one",
+        help: "A low line lights its LED of the display kind gpio, because the LED goes to the supply",
+    },
+    Key {
+        name: "display.modules", kind: Kind::Integer(1, 8), preset: Preset::Is("1"),
+        option: None, formerly: &[],
+        help: "8x8 modules in a chain of MAX7219",
     },
     Key {
         name: "display.rotation", kind: Kind::Choice(&["0", "90", "180", "270"]), preset: Preset::Is("0"),
         option: None, formerly: &[],
-        help: "Degrees by which each module is turned clockwise",
+        help: "Degrees by which an 8x8 module is turned clockwise; an SSD1306 can be upright or turned by 180",
+    },
+    Key {
+        name: "display.reversed", kind: Kind::Flag, preset: Preset::Is("false"),
+        option: None, formerly: &[],
+        help: "The wires arrive at the other end: at the left of a MAX7219 chain, at the last LED of a strip",
     },
     Key {
         name: "display.mirrored", kind: Kind::Flag, preset: Preset::Is("false"),
         option: None, formerly: &[],
-        help: "Each module shows left and right exchanged",
+        help: "Each module of a MAX7219 chain shows left and right exchanged",
     },
     Key {
-        name: "display.leds", kind: Kind::Integer(1, 1024), preset: Preset::Is("32"),
+        name: "display.columns", kind: Kind::Choice(&["backpack", "straight"]), preset: Preset::Is("backpack"),
+        option: None, formerly: &[],
+        help: "How the columns of an 8x8 matrix are wired to the HT16K33: as on Adafruit's backpacks, or one by one",
+    },
+    Key {
+        name: "display.rows", kind: Kind::Choice(&["64", "32"]), preset: Preset::Is("64"),
+        option: None, formerly: &[],
+        help: "Rows of an SSD1306",
+    },
+    Key {
+        name: "display.leds", kind: Kind::Integer(1, 144), preset: Preset::Is("32"),
         option: None, formerly: &[],
         help: "LEDs of a strip",
     },
@@ -205,7 +225,7 @@ pub const KEYS: &[Key] = &[
         help: "Pictures a second at most",
     },
     Key {
-        name: "display.brightness", kind: Kind::Integer(0, 100), preset: Preset::Is("50"),
+        name: "display.brightness", kind: Kind::Integer(0, 100), preset: Preset::Is("30"),
         option: None, formerly: &[],
         help: "Brightness, percent; 0 is dark",
     },
@@ -220,7 +240,7 @@ pub const KEYS: &[Key] = &[
         help: "When the night brightness ends",
     },
     Key {
-        name: "display.night_brightness", kind: Kind::Integer(0, 100), preset: Preset::Is("5"),
+        name: "display.night_brightness", kind: Kind::Integer(0, 100), preset: Preset::Is("1"),
         option: None, formerly: &[],
         help: "Brightness at night, percent; 0 is dark",
     },

@@ -255,8 +255,8 @@ fn each_conflict_is_found_with_line_and_mend() {
             ],
         ),
         (
-            "two at one I2C address, the second module",
-            "board = \"pi-zero-2\"\n[display]\nkind = \"ht16k33\"\nmodules = 2\n[wiring]\nalso = [\"i2c-1:0x71\"]",
+            "two at one I2C address",
+            "board = \"pi-zero-2\"\n[display]\nkind = \"ht16k33\"\naddress = 0x71\n[wiring]\nalso = [\"i2c-1:0x71\"]",
             &[
                 "settings.toml, line 6: wiring.also: HT16K33 matrix and i2c-1:0x71 both answer at 0x71 on i2c-1; give one of them \
                another address by its jumpers, and say so in display.address",
@@ -269,6 +269,11 @@ fn each_conflict_is_found_with_line_and_mend() {
                 "settings.toml, line 5: display.pins: GPIO16 is needed by LEDs on GPIO lines and by INMP441 (I2S); move one of \
                them to another line",
             ],
+        ),
+        (
+            "one LED for two things",
+            "board = \"pi-5\"\n[display]\nkind = \"gpio\"\npins = [5, 6]\nlevel_pin = 6",
+            &["settings.toml, line 5: display.level_pin: GPIO6 has a genre's LED already; take another line"],
         ),
         (
             "a bus that isn't there",

@@ -2,8 +2,8 @@
 //!
 //! A board says where its buses are, how many cores it has, what thread priorities, engine and refresh rates suit it, and
 //! what its boot configuration needs, in one set of lines for Raspberry Pi OS and one for our own image. A part (a
-//! microphone or a display) says what it needs of any board. [`check`] judges both, [`super::conflicts`] what is wired
-//! together. Not for drivers: they get a bus, an address and pins, and know no board.
+//! microphone or a display) says what it needs of any board. Both are judged when they are read; [`super::conflicts`]
+//! judges what is wired together. Not for drivers: they get a bus, an address and pins, and know no board.
 
 mod check;
 mod shipped;
@@ -199,7 +199,7 @@ pub struct DisplayPart {
 }
 
 impl Board {
-    /// Reads and [checks](check) a board.
+    /// Reads and judges a board.
     ///
     /// # Errors
     /// Everything that is wrong, with file, line, field and mend.
@@ -304,7 +304,7 @@ fn add<'a>(lines: &mut Vec<String>, more: impl Iterator<Item = &'a Vec<String>>)
 }
 
 impl Parts {
-    /// Reads and [checks](check) a list of parts.
+    /// Reads and judges a list of parts.
     ///
     /// # Errors
     /// Everything that is wrong, with file, line, field and mend.

@@ -151,11 +151,13 @@ pub enum Fault {
     MicrophoneFormat,
     /// The classifier failed or gave a score that is not a number.
     Classifier,
+    /// The settings file is broken; other settings are used.
+    Settings,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MicrophoneMissing,
         Self::MicrophoneLost,
         Self::MicrophoneStalled,
@@ -163,6 +165,7 @@ impl Fault {
         Self::MicrophoneDenied,
         Self::MicrophoneFormat,
         Self::Classifier,
+        Self::Settings,
     ];
 
     /// A word or two for a small display.
@@ -176,6 +179,7 @@ impl Fault {
             Self::MicrophoneDenied => "mic denied",
             Self::MicrophoneFormat => "mic format",
             Self::Classifier => "model",
+            Self::Settings => "settings",
         }
     }
 
@@ -194,6 +198,7 @@ impl Fault {
             Self::MicrophoneDenied => "add the user to the group `audio` and log in again",
             Self::MicrophoneFormat => "choose another device, or its `plughw:` form",
             Self::Classifier => "verify the model with `harmonynet model --verify`",
+            Self::Settings => "mend the file: `harmonynet config --check FILE` says what is wrong with it",
         }
     }
 }
@@ -208,6 +213,7 @@ impl core::fmt::Display for Fault {
             Self::MicrophoneDenied => "this user may not open the microphone",
             Self::MicrophoneFormat => "the microphone offers no format that can be read",
             Self::Classifier => "the classifier failed",
+            Self::Settings => "the settings file is broken",
         })
     }
 }

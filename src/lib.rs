@@ -30,6 +30,9 @@ pub mod frontend; // samples → log-mel frames // scenes → light
 
 pub mod pipeline; // wires the stages
 
+#[cfg(feature = "std")]
+pub mod settings; // file, environment and command line, over what the board calls for
+
 /// The README's example is a test.
 #[cfg(all(doctest, feature = "tract"))]
 #[doc = include_str!("../README.md")]

@@ -16,6 +16,8 @@ fn harmonynet(arguments: &[&str]) -> Command {
         .args(arguments)
         .env_remove("HARMONYNET_DEVICE")
         .env_remove("HARMONYNET_MODEL")
+        .env_remove("HARMONYNET_CONFIG")
+        .env_remove("HARMONYNET_STATE")
         .stdin(Stdio::null());
     command
 }

@@ -18,18 +18,15 @@ const SHIPPED: EmbeddedFiles = &[
     ("golden.i16le", include_bytes!("../../models/harmonynet/golden.i16le")),
 ];
 
-/// Options that name a model.
+/// Options that name a model. Their help and defaults come from the table of settings.
 #[derive(Args, Debug)]
 pub(crate) struct ModelArgs {
-    /// Folder of a model package [default: the one that is built in]
-    #[arg(long, value_name = "DIR", env = "HARMONYNET_MODEL")]
+    #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// Graph of the package to run
-    #[arg(long, value_enum, default_value_t = GraphArg::Int8)]
+    #[arg(long, value_enum)]
     graph: GraphArg,
 
-    /// Accept an int8 graph that tract does not run on integers
     #[arg(long)]
     allow_float: bool,
 }

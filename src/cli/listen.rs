@@ -11,11 +11,12 @@ use clap::{Args, ValueEnum};
 use harmonynet::capture::{CaptureError, Supervisor, SystemClock};
 use harmonynet::decide::Decider;
 use harmonynet::display::{Display, DisplayError, JsonLines, Lines, Terminal, terminal};
-use harmonynet::flow::{Labels, Scene, State};
+use harmonynet::flow::{Fault, Labels, Scene, State};
 use harmonynet::pipeline::Recognizer;
 use harmonynet::pipeline::listen::{News, Summary, listen};
 use harmonynet::spec::SAMPLE_RATE_HZ;
 
+use super::config::{self, Loaded, SettingsArgs};
 use super::engine::{self, ModelArgs};
 use super::source::SourceArgs;
 
@@ -36,6 +37,10 @@ Ctrl-C ends with a summary.";
 
 /// Notes kept for the end while the terminal is taken over.
 const KEPT_NOTES: usize = 20;
+/// How long of every minute a display says that the settings are broken.
+const BROKEN_SHOWN_SECONDS: u64 = 5;
+/// What it says.
+const BROKEN_SETTINGS: State = State::Fault { fault: Fault::Settings };
 
 /// Options of `listen`.
 #[derive(Args, Debug)]
@@ -46,9 +51,12 @@ pub(crate) struct ListenArgs {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// What shows the genre [default: terminal, or lines where standard output is none]
+    #[command(flatten)]
+    settings: SettingsArgs,
+
+    // Help and defaults of this and the last three come from the table of settings.
     #[arg(long, value_enum)]
-    display: Option<DisplayArg>,
+    display: DisplayArg,
 
     /// One JSON object per verdict on standard output: short for --display json
     #[arg(long, conflicts_with = "display")]
@@ -58,21 +66,20 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
 
-    /// Frames between verdicts, 43 a second for the built-in model; rounded up to a multiple of 8 [default: 0.56 s]
     #[arg(long, value_name = "FRAMES")]
     verdict_frames: Option<usize>,
 
-    /// Confidence below which the genre is called unsure, 0 to 1 [default: the model's]
     #[arg(long, value_name = "P")]
     unsure_below: Option<f32>,
 
-    /// Level below which it is silent, decibels relative to a full-scale sine
     #[arg(long, value_name = "DBFS", allow_negative_numbers = true)]
-    silence_dbfs: Option<f32>,
+    silence_dbfs: f32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum DisplayArg {
+    /// The terminal, or lines where standard output is none
+    Auto,
     /// An LED matrix in the terminal
     Terminal,
     /// One line per change
@@ -83,7 +90,7 @@ enum DisplayArg {
     None,
 }
 
-pub(crate) fn run(args: &ListenArgs) -> Result<()> {
+pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     if let Some(seconds) = args.seconds {
         ensure!(seconds > 0.0, "--seconds {seconds}: must be more than 0");
     }
@@ -93,7 +100,7 @@ pub(crate) fn run(args: &ListenArgs) -> Result<()> {
     let labels = manifest.labels();
     let mut policy = engine::policy(manifest)?;
     policy.unsure_below = args.unsure_below.unwrap_or(policy.unsure_below);
-    policy.silence_dbfs = args.silence_dbfs.unwrap_or(policy.silence_dbfs);
+    policy.silence_dbfs = args.silence_dbfs;
     let decider = Decider::new(policy, labels.len())?;
     let mut recognizer = Recognizer::new(engine::frontend(&package)?, args.model.engine(&package)?, decider);
     if let Some(frames) = args.verdict_frames {
@@ -104,6 +111,11 @@ pub(crate) fn run(args: &ListenArgs) -> Result<()> {
     ctrlc::set_handler(move || heard_signal.store(true, Ordering::Relaxed)).context("handling Ctrl-C")?;
 
     let mut stage = Stage::new(args, &source.name)?;
+    if loaded.instead.is_some() {
+        stage.tell_broken_settings();
+    }
+    let complaints = config::complaints(loaded).into_iter().chain(config::miswired(loaded)?);
+    complaints.for_each(|complaint| stage.note(complaint));
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let summary = listen(supervisor, recognizer, &labels, &stop, |news| stage.take(news));
@@ -117,6 +129,8 @@ struct Stage {
     /// Sample index at which to stop.
     until: u64,
     scene: Scene,
+    /// Whether the settings file is broken and something else is used.
+    settings_are_broken: bool,
     /// Whether notes wait for the end, because the display owns the terminal.
     keeps_notes: bool,
     notes: VecDeque<String>,
@@ -132,20 +146,25 @@ enum End {
 impl Stage {
     fn new(args: &ListenArgs, source: &str) -> Result<Self> {
         let automatic = if stdout().is_terminal() { DisplayArg::Terminal } else { DisplayArg::Lines };
-        let kind = if args.json { DisplayArg::Json } else { args.display.unwrap_or(automatic) };
+        let kind = match args.display {
+            _ if args.json => DisplayArg::Json,
+            DisplayArg::Auto => automatic,
+            named => named,
+        };
         let display: Option<Box<dyn Display>> = match kind {
             DisplayArg::Terminal => {
                 Some(Box::new(Terminal::new(stdout(), terminal::Style::detect(), terminal::size)?))
             }
             DisplayArg::Lines => Some(Box::new(Lines::new(stdout()))),
             DisplayArg::Json => Some(Box::new(JsonLines::new(stdout()))),
-            DisplayArg::None => None,
+            DisplayArg::Auto | DisplayArg::None => None,
         };
         Ok(Self {
             display,
             source: source.to_string(),
             until: args.seconds.map_or(u64::MAX, |seconds| (seconds * f64::from(SAMPLE_RATE_HZ)) as u64),
             scene: Scene::default(),
+            settings_are_broken: false,
             keeps_notes: kind == DisplayArg::Terminal,
             notes: VecDeque::new(),
             end: Ok(()),
@@ -177,7 +196,7 @@ impl Stage {
             News::Nothing => {
                 // Without sound there is no time; a display's animation goes on all the same.
                 self.scene.at += u64::from(SAMPLE_RATE_HZ) / 10;
-                self.tell(|display, scene| display.show(scene))
+                self.picture()
             }
             News::Opened(granted) => {
                 self.note(format!("{}: {granted}", self.source));
@@ -195,8 +214,26 @@ impl Stage {
         }
     }
 
+    /// Says once to displays that record, and from then on for a while of every minute, that the settings are broken.
+    fn tell_broken_settings(&mut self) {
+        self.settings_are_broken = true;
+        // A display that doesn't take it ends with the first scene.
+        let _ =
+            self.tell(|display, scene| display.verdict(&Scene { state: BROKEN_SETTINGS, ..scene.clone() }));
+    }
+
+    /// Shows the scene; in the first seconds of every minute rather that the settings are broken, if they are.
+    fn picture(&mut self) -> ControlFlow<()> {
+        let rate = u64::from(SAMPLE_RATE_HZ);
+        if self.settings_are_broken && self.scene.at % (60 * rate) < BROKEN_SHOWN_SECONDS * rate {
+            self.tell(|display, scene| display.show(&Scene { state: BROKEN_SETTINGS, ..scene.clone() }))
+        } else {
+            self.tell(|display, scene| display.show(scene))
+        }
+    }
+
     fn show(&mut self) -> ControlFlow<()> {
-        self.tell(|display, scene| display.show(scene))?;
+        self.picture()?;
         if self.scene.at >= self.until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod classify;
+mod config;
 mod demo;
 mod devices;
 mod engine;
@@ -13,7 +14,7 @@ mod source;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +25,7 @@ Examples:
   harmonynet classify *.flac              the genre of recordings
   harmonynet devices                      microphones and what they can do
   harmonynet model                        what is in the model package, and whether it verifies
+  harmonynet config --print               every setting, its value and where that came from
 
 Exit codes: 0 done, 1 failed, 2 wrong command line. Errors go to standard error.";
 
@@ -51,6 +53,9 @@ enum Command {
     /// Show what is in a model package and verify it
     #[command(after_help = model::EXAMPLES)]
     Model(model::ModelCommand),
+    /// Show what is set and why, check a settings file, print boot lines
+    #[command(after_help = config::EXAMPLES)]
+    Config(config::ConfigCommand),
     /// Write log-mel frames of recordings, for training
     #[command(after_help = features::EXAMPLES)]
     Features(features::FeaturesArgs),
@@ -61,16 +66,12 @@ enum Command {
 
 /// Runs the command that the command line names.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match cli.command {
-        None => listen::run(&cli.listen),
-        Some(Command::Listen(args)) => listen::run(&args),
-        Some(Command::Classify(args)) => classify::run(&args),
-        Some(Command::Devices(args)) => devices::run(&args),
-        Some(Command::Model(args)) => model::run(&args),
-        Some(Command::Features(args)) => features::run(&args),
-        Some(Command::Evaluate(args)) => evaluate::run(&args),
-    };
+    let line = std::env::args_os().collect();
+    let result = config::parse(Cli::command(), line).and_then(|(matches, loaded)| {
+        // What clap finds wrong here, it tells and ends as it does with every command line.
+        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        dispatch(cli, &loaded)
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read our output has seen enough: `harmonynet devices | head -1` is no failure.
@@ -79,6 +80,19 @@ pub(crate) fn run() -> ExitCode {
             eprintln!("harmonynet: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
+    match cli.command {
+        None => listen::run(&cli.listen, loaded),
+        Some(Command::Listen(args)) => listen::run(&args, loaded),
+        Some(Command::Classify(args)) => classify::run(&args),
+        Some(Command::Devices(args)) => devices::run(&args),
+        Some(Command::Model(args)) => model::run(&args),
+        Some(Command::Config(args)) => config::run(&args, loaded),
+        Some(Command::Features(args)) => features::run(&args),
+        Some(Command::Evaluate(args)) => evaluate::run(&args),
     }
 }
 

@@ -20,10 +20,9 @@ pub(crate) struct SourceArgs {
     #[arg(value_name = "FILE", conflicts_with_all = ["device", "demo"])]
     file: Option<PathBuf>,
 
-    /// Microphone: index, card id, ALSA PCM string, usb:PORT or usb:serial=NUMBER (see `harmonynet devices`)
-    /// [default: the environment's HARMONYNET_DEVICE, else `default`]
+    // Help and default of this and `channel` come from the table of settings.
     #[arg(long, short = 'D', value_name = "NAME", conflicts_with = "demo")]
-    device: Option<String>,
+    device: String,
 
     /// Play self-made music through ALSA instead of a microphone
     #[arg(long, value_name = "PIECE", num_args = 0..=1, value_parser = piece(), default_missing_value = "classical", require_equals = true)]
@@ -33,8 +32,7 @@ pub(crate) struct SourceArgs {
     #[arg(long, conflicts_with_all = ["file", "demo"])]
     or_demo: bool,
 
-    /// Channel to listen to, counted from 1, or the mean of all
-    #[arg(long, value_name = "N|mix", default_value = "mix", value_parser = channel)]
+    #[arg(long, value_name = "N|mix", value_parser = channel)]
     pub(crate) channel: Channel,
 
     /// How fast a recording or self-made music is delivered
@@ -114,12 +112,7 @@ impl SourceArgs {
                 );
                 play(Piece::Classical, pace)
             }
-            (None, None) => {
-                // Read here rather than by the parser, which would see a conflict with FILE in a mere habit.
-                let habit = || std::env::var("HARMONYNET_DEVICE").ok().filter(|name| !name.is_empty());
-                let device = self.device.clone().or_else(habit);
-                microphone(device.as_deref().unwrap_or("default"), self.channel)
-            }
+            (None, None) => microphone(&self.device, self.channel),
         }
     }
 

@@ -1,0 +1,68 @@
+//! The name that was probably meant.
+
+/// The candidate that is nearest to `name`, where one is near: at most a third of the longer name's letters differ. A
+/// dotted name is also compared by its last part, for keys that were put into the wrong table.
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    candidates
+        .into_iter()
+        .filter_map(|candidate| {
+            let whole = near(&name.to_lowercase(), &candidate.to_lowercase());
+            // The right word in the wrong table is a little further off than a typing error.
+            let part = near(&last(name), &last(candidate)).map(|distance| distance + 1);
+            let distance = [whole, part].into_iter().flatten().min()?;
+            Some((distance, candidate))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The distance, where it is small beside the names' length.
+fn near(a: &str, b: &str) -> Option<usize> {
+    let distance = distance(a, b);
+    (distance <= a.chars().count().max(b.chars().count()) / 3).then_some(distance)
+}
+
+/// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let substituted = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = substituted.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_and_wrong_tables_are_understood_and_strangers_are_not() {
+        let names = ["display.kind", "display.brightness", "microphone.device", "verdict.silence_dbfs"];
+        for (typed, meant) in [
+            ("display.brigthness", Some("display.brightness")),
+            ("display.Kind", Some("display.kind")),
+            ("brightness", Some("display.brightness")),
+            ("microphone.brightness", Some("display.brightness")),
+            ("microphon.device", Some("microphone.device")),
+            ("verdict.silence_db", Some("verdict.silence_dbfs")),
+            ("weather", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(typed, names), meant, "{typed}");
+        }
+        assert_eq!(distance("abcd", "acbd"), 1);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -17,7 +17,7 @@ const ONNX: &[u8] = b"not parsed in these tests";
 fn package() -> TempDir {
     let int8 = Some(entry("int8.onnx", ONNX, &[0.2, 0.3, 0.5]));
     let mut manifest = packages::manifest();
-    manifest.graphs = Graphs { int8, float: None };
+    manifest.graphs = Graphs { int8, ..Graphs::default() };
     packages::write(&manifest, &[("int8.onnx", ONNX)])
 }
 

@@ -106,7 +106,7 @@ fn a_graph_of_another_window_than_the_manifests_is_refused() {
     let onnx = graphs::layered([Form::Int8; 3], Recurrent::Scan);
     let mut manifest = packages::manifest_of(WindowLength::of_steps(5).unwrap(), FrontendSpec::SHIPPED);
     let int8 = Some(packages::entry("int8.onnx", &onnx, &[1.0, 0.0, 0.0]));
-    manifest.graphs = Graphs { int8, float: None };
+    manifest.graphs = Graphs { int8, ..Graphs::default() };
     let folder = packages::write(&manifest, &[("int8.onnx", &onnx)]);
     let error = TractClassifier::load(&Package::open(folder.path()).unwrap(), &INT8).unwrap_err();
     let error = error.to_string();
@@ -213,7 +213,7 @@ fn what_tract_cannot_run_is_named() {
 fn package(golden: &[f32]) -> (tempfile::TempDir, Package) {
     let onnx = graphs::layered([Form::Int8; 3], Recurrent::Scan);
     let mut manifest = packages::manifest();
-    manifest.graphs = Graphs { int8: Some(packages::entry("int8.onnx", &onnx, golden)), float: None };
+    manifest.graphs = Graphs { int8: Some(packages::entry("int8.onnx", &onnx, golden)), ..Graphs::default() };
     let folder = packages::write(&manifest, &[("int8.onnx", &onnx)]);
     let package = Package::open(folder.path()).unwrap();
     (folder, package)

@@ -202,7 +202,8 @@ fn a_package_of_another_window_and_hop_runs_in_every_command() {
     let golden = engine.scores_of_window(&golden).unwrap();
     let mut manifest = packages::manifest_of(window, spec);
     manifest.unsure_below = 0.0;
-    manifest.graphs = Graphs { int8: Some(packages::entry("int8.onnx", &onnx, &golden)), float: None };
+    manifest.graphs =
+        Graphs { int8: Some(packages::entry("int8.onnx", &onnx, &golden)), ..Graphs::default() };
     let folder = packages::write(&manifest, &[("int8.onnx", &onnx)]);
     let model = folder.path().to_str().unwrap();
 

@@ -172,6 +172,40 @@ fn nothing_is_allocated_from_scores_to_a_displays_pixels() {
     assert_eq!(count, 0);
 }
 
+/// The native engine, from a frame to scores.
+#[cfg(feature = "native")]
+#[test]
+fn nothing_is_allocated_from_log_mel_frames_to_native_scores() {
+    use harmonynet::classify::native::{Model, NativeClassifier, Parts, ReadOut, Shape, Stream};
+
+    let window = WindowLength::SHIPPED;
+    let shape = Shape {
+        steps: window.steps(),
+        channels: [32, 64, 128],
+        hidden: 64,
+        labels: 10,
+        read_out: ReadOut::Mean,
+    };
+    let file = Parts::random(&shape, 1).to_file().unwrap();
+    println!("native: model file {} bytes, a stream {} bytes", file.len(), size_of::<Stream>());
+    let mut engine = NativeClassifier::new(Model::new(file.as_slice()).unwrap(), 1.0);
+    let samples: Vec<i32> = DemoPlayer::new(Piece::Classical, 22_050).take(22_050 * 6).collect();
+    let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
+    let mut state = FrontendState::default();
+    let (mut frames, mut verdicts) = (0, 0);
+    let count = allocations(|| {
+        frontend.push_samples(&mut state, &samples, |frame| {
+            engine.push(frame);
+            frames += 1;
+            if window.ends(frames, 8) {
+                verdicts += usize::from(engine.scores().is_ok());
+            }
+        });
+    });
+    assert!(verdicts > 5, "{verdicts} verdicts: nothing much was tried");
+    assert_eq!(count, 0, "allocations in {frames} frames and {verdicts} verdicts");
+}
+
 /// The named exception: tract allocates inside its run. Counted, printed, and the same every time.
 #[cfg(feature = "tract")]
 #[test]

@@ -48,6 +48,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("microfft", OneFile("frontend")),
     ("tract_onnx", OneFile("classify")),
     ("sha2", OneFile("classify")),
+    ("postcard", OneFile("classify")),
     ("toml", BelowEither("classify/manifest", "settings/document")),
     ("embedded_graphics", Below("display")),
     ("heapless::spsc", OneFile("pipeline")),

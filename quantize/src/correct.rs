@@ -61,7 +61,7 @@ pub fn correct_biases(
 }
 
 /// Sum over all positions, per channel.
-fn totals(sums: &Plane<i32>) -> Vec<i64> {
+pub(crate) fn totals(sums: &Plane<i32>) -> Vec<i64> {
     let mut totals = vec![0; sums.channels];
     for position in sums.data.chunks_exact(sums.channels) {
         totals.iter_mut().zip(position).for_each(|(total, &sum)| *total += i64::from(sum));

@@ -220,7 +220,11 @@ fn assemble(
             sha256: sha256_hex(&golden),
             tolerance: GOLDEN_TOLERANCE,
         },
-        graphs: Graphs { int8: Some(entry("int8.onnx", int8)?), float: Some(entry("float.onnx", float)?) },
+        graphs: Graphs {
+            int8: Some(entry("int8.onnx", int8)?),
+            float: Some(entry("float.onnx", float)?),
+            native: None,
+        },
     };
     let mut files = vec![
         ("float.onnx", float.bytes.clone()),

@@ -11,6 +11,7 @@
 //!   recipe      scales and the best of several equalizations             (correct: biases against moved means;
 //!               or the ranges of a quantization-aware training            ranges: their file)
 //!   quantized   the integer network and its reference arithmetic         (plane: shared with the float network)
+//!   native      network → the native engine's model file, scales per channel
 //!   write       integer network → ONNX in the form that tract runs on integers
 //! int8.onnx
 //!   measure     noise per layer;  evaluate  float beside int8 on validation tracks
@@ -32,6 +33,7 @@ pub mod calibrate; // histograms of activations
 pub mod correct; // biases against moved means
 pub mod equalize; // channels of like size
 pub mod fold; // batch norm into convolutions
+pub mod native; // the native engine's form
 pub mod quantized; // the integer network
 pub mod ranges; // ranges of a quantization-aware training
 pub mod recipe; // network → integer network

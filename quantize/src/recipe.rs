@@ -200,11 +200,11 @@ impl Outcome {
     }
 }
 
-fn wanted(network: &Network, windows: &[Vec<f32>], progress: &dyn Progress) -> Vec<Vec<f32>> {
+pub(crate) fn wanted(network: &Network, windows: &[Vec<f32>], progress: &dyn Progress) -> Vec<Vec<f32>> {
     parallel(windows, progress, |window| network.forward(window).logits)
 }
 
-fn mean_squared_error(found: &[Vec<f32>], wanted: &[Vec<f32>]) -> f64 {
+pub(crate) fn mean_squared_error(found: &[Vec<f32>], wanted: &[Vec<f32>]) -> f64 {
     let pairs = found.iter().flatten().zip(wanted.iter().flatten());
     let error: f64 = pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum();
     error / wanted.iter().map(Vec::len).sum::<usize>().max(1) as f64
@@ -283,7 +283,7 @@ fn input_energy(statistics: &Statistics, factors: &equalize::Factors, index: usi
 }
 
 /// The scale of convolution `index`'s outputs: an error in a channel matters as much as the weights that read it.
-fn activation_scale(
+pub(crate) fn activation_scale(
     network: &Network,
     statistics: &Statistics,
     factors: &equalize::Factors,
@@ -315,7 +315,7 @@ fn activation_scale(
     }
 }
 
-fn quantize_projection(
+pub(crate) fn quantize_projection(
     network: &Network,
     statistics: &Statistics,
     factors: &equalize::Factors,

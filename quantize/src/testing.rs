@@ -23,9 +23,21 @@ impl Random {
 
 /// Two convolutions of 3 and 4 channels, whose sizes differ a hundredfold, an LSTM of 5 units and 3 labels.
 pub(crate) fn network(seed: u32, frames: usize, bands: usize, read_out: ReadOut) -> Network {
+    network_of(seed, frames, bands, &[(1, 3), (3, 4)], 5, read_out)
+}
+
+/// Convolutions of the given inputs and outputs, whose channels differ in size, an LSTM and 3 labels.
+pub(crate) fn network_of(
+    seed: u32,
+    frames: usize,
+    bands: usize,
+    channels: &[(usize, usize)],
+    hidden: usize,
+    read_out: ReadOut,
+) -> Network {
     let mut random = Random(seed);
     let mut convs = vec![];
-    for (index, (inputs, outputs)) in [(1, 3), (3, 4)].into_iter().enumerate() {
+    for (index, &(inputs, outputs)) in channels.iter().enumerate() {
         let mut weights = random.vector(outputs * inputs * 9, 0.5);
         weights.iter_mut().enumerate().for_each(|(i, w)| *w *= 0.1 + 3.0 * (i / (inputs * 9)) as f32);
         let norm = BatchNorm {
@@ -45,7 +57,8 @@ pub(crate) fn network(seed: u32, frames: usize, bands: usize, read_out: ReadOut)
             norm: Some(norm),
         });
     }
-    let (hidden, labels, inputs) = (5, 3, 4 * (bands / 4));
+    let features = channels.last().map_or(1, |&(_, outputs)| outputs);
+    let (labels, inputs) = (3, features * (bands >> channels.len()));
     let weights = random.vector(4 * hidden * inputs, 1.0 / (inputs as f32).sqrt());
     let recurrence = random.vector(4 * hidden * hidden, 0.5);
     let projection = Linear { inputs, weights, bias: random.vector(4 * hidden, 0.3) };

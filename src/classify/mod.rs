@@ -8,18 +8,26 @@
 //! | --- | --- | --- |
 //! | [`window`] | the ring of the last frames | nothing |
 //! | [`probability`] | logits → calibrated probabilities | nothing |
+//! | [`requantize`] | the one rounding rule of integer engines | nothing |
+//! | [`hash`] | SHA-256 | `std` or `native` |
 //! | [`manifest`] | what a model package says of itself, and whether it may be believed | `std` |
 //! | [`package`] | the files of a package, from a folder or from the binary, never unverified | `std` |
+//! | [`native`] | the streaming int8 engine, without an operating system and without allocation | `native` |
 //! | [`tract`] | the reference engine: an ONNX graph of the streaming contract | `tract` |
 
 pub mod probability; // logits → probabilities
+pub mod requantize; // the one rounding rule
 pub mod window; // the last frames of the stream
 
+#[cfg(any(feature = "std", feature = "native"))]
+pub mod hash; // SHA-256
 #[cfg(feature = "std")]
 pub mod manifest; // what a package says of itself
 #[cfg(feature = "std")]
 pub mod package; // the package's files
 
+#[cfg(feature = "native")]
+pub mod native; // the streaming int8 engine
 #[cfg(feature = "tract")]
 pub mod tract; // the reference engine
 

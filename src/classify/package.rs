@@ -7,8 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
+use super::hash::sha256;
 use super::manifest::{self, Manifest, ManifestError, Precision};
 use super::window::Bands;
 use crate::spec::{FrontendSpec, MEL_BANDS, WindowLength};
@@ -157,6 +156,24 @@ impl Package {
         self.verified(&format!("graphs.{precision}"), &graph.file, graph.bytes, &graph.sha256)
     }
 
+    /// The verified bytes of the native model file.
+    ///
+    /// # Errors
+    /// The package has no such file, or it is missing or not the one that the manifest states.
+    pub fn native(&self) -> Result<Cow<'static, [u8]>, PackageError> {
+        let Some(graph) = &self.manifest.graphs.native else {
+            return Err(PackageError::NoNative { path: self.manifest_path() });
+        };
+        self.verified("graphs.native", &graph.file, graph.bytes, &graph.sha256)
+    }
+
+    /// The path of the native model file, as shown to people; the manifest's where there is no such file.
+    #[must_use]
+    pub fn native_path(&self) -> PathBuf {
+        let file = self.manifest.graphs.native.as_ref().map_or(manifest::FILE_NAME, |graph| &graph.file);
+        self.source.path(file)
+    }
+
     /// The verified golden window, oldest frame first.
     ///
     /// # Errors
@@ -178,6 +195,9 @@ impl Package {
     pub fn verify(&self) -> Result<(), PackageError> {
         for precision in Precision::ALL.into_iter().filter(|p| self.manifest.graph(*p).is_some()) {
             self.graph(precision)?;
+        }
+        if self.manifest.graphs.native.is_some() {
+            self.native()?;
         }
         self.golden().map(drop)
     }
@@ -211,7 +231,7 @@ impl Package {
 /// The SHA-256 of `bytes` as a manifest states it: 64 lower-case hexadecimal digits.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a package cannot be used.
@@ -253,6 +273,11 @@ pub enum PackageError {
         /// The precision.
         precision: Precision,
     },
+    /// The package has no native model file.
+    NoNative {
+        /// The manifest.
+        path: PathBuf,
+    },
     /// A file has another size than stated: it is truncated, or has been replaced.
     Size {
         /// The file.
@@ -288,6 +313,7 @@ impl PackageError {
             Self::Unreadable { .. } => "check the file's permissions and the medium",
             Self::Oversized { .. } | Self::NotText { .. } => "name a model package's folder",
             Self::Manifest { .. } => "correct the manifest, or use a package made for this version",
+            Self::NoNative { .. } => "choose the tract engine, or make the package again with `quantize`",
             Self::NoGraph { .. } => "choose the other precision, or a package that has this one",
             Self::Size { .. } | Self::Hash { .. } => {
                 "copy the package again, or make it again with `quantize`"
@@ -313,6 +339,9 @@ impl fmt::Display for PackageError {
             Self::Manifest { path, error } => write!(f, "{}: {error}", path.display()),
             Self::NoGraph { path, precision } => {
                 write!(f, "{}: graphs.{precision} is missing: there is no {precision} graph", path.display())
+            }
+            Self::NoNative { path } => {
+                write!(f, "{}: graphs.native is missing: there is no native model", path.display())
             }
             Self::Size { path, field, stated, found } if found > stated => {
                 write!(f, "{}: longer than the {stated} bytes of {field}", path.display())

@@ -70,6 +70,11 @@ impl Rounds {
             .map_or(f64::NAN, |i| quantile(&self.ratios(i), 0.5))
     }
 
+    /// A contender's seconds per repetition in the least disturbed rounds: what belongs beside a machine's peak.
+    pub(super) fn undisturbed(&self, contender: usize) -> f64 {
+        quantile(&self.seconds[contender], 0.05)
+    }
+
     /// Prints each one's cost per `unit` alone: they do different jobs.
     pub(super) fn print_costs(&self, units: f64, unit: &str) {
         for (name, seconds) in self.names.iter().zip(&self.seconds) {

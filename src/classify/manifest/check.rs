@@ -35,7 +35,11 @@ impl Manifest {
                 self.validate_graph(&format!("graphs.{precision}"), graph)?;
             }
         }
-        require("graphs", "none", any, "graphs.int8, graphs.float or both")
+        if let Some(graph) = &self.graphs.native {
+            any = true;
+            self.validate_graph("graphs.native", graph)?;
+        }
+        require("graphs", "none", any, "graphs.int8, graphs.float or graphs.native, or more of them")
     }
 
     /// Checks that the model was trained with the front-end that is going to feed it.

@@ -157,9 +157,12 @@ pub struct Graphs {
     /// The float graph.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub float: Option<Graph>,
+    /// The native engine's model file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<Graph>,
 }
 
-/// One ONNX graph.
+/// One ONNX graph, or the native model file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graph {

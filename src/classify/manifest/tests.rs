@@ -27,6 +27,7 @@ fn valid() -> Manifest {
         graphs: Graphs {
             int8: Some(graph("int8.onnx", vec![0.1, 0.9])),
             float: Some(graph("float.onnx", vec![0.12, 0.88])),
+            native: Some(graph("native.bin", vec![0.11, 0.89])),
         },
     }
 }
@@ -44,6 +45,10 @@ fn one_graph_is_enough() {
     let read = Manifest::from_toml(&manifest.to_toml().unwrap()).unwrap();
     assert!(read.graph(Precision::Float).is_none());
     assert!(read.graph(Precision::Int8).is_some());
+    (manifest.graphs.int8, manifest.graphs.native) = (None, None);
+    assert!(manifest.validate().is_err());
+    manifest.graphs.native = valid().graphs.native;
+    assert_eq!(Manifest::from_toml(&manifest.to_toml().unwrap()).unwrap(), manifest);
 }
 
 #[test]
@@ -104,6 +109,7 @@ fn wrong_graphs_are_named() {
         assert_eq!(blamed(|m| m.graphs.int8.as_mut().unwrap().file = file.into()), "graphs.int8.file");
     }
     assert_eq!(int8(|g| g.bytes = 0), "graphs.int8.bytes");
+    assert_eq!(blamed(|m| m.graphs.native.as_mut().unwrap().bytes = 0), "graphs.native.bytes");
     assert_eq!(int8(|g| g.bytes = MAX_GRAPH_BYTES + 1), "graphs.int8.bytes");
     assert_eq!(int8(|g| g.sha256.truncate(63)), "graphs.int8.sha256");
     for golden in [vec![1.0], vec![0.5, f32::NAN], vec![0.5, 0.6], vec![-0.1, 1.1]] {

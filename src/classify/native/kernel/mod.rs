@@ -1,0 +1,104 @@
+//! The inner loops, once per instruction set. [`portable`] is the specification: every other kernel gives the same
+//! integers, bit for bit.
+//!
+//! A kernel's functions are safe to call; those that need an instruction set are reachable only where it was detected
+//! (or the build takes it for granted), since nothing but this module makes a [`Kernel`].
+
+/// Whether this machine has all of these instruction sets: asked of it, or without an operating system of the build.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+macro_rules! has {
+    ($($feature:tt),+) => {
+        $(std::arch::is_x86_feature_detected!($feature))&&+
+    };
+}
+#[cfg(all(feature = "std", target_arch = "aarch64", target_feature = "neon"))]
+macro_rules! has {
+    ($($feature:tt),+) => {
+        $(std::arch::is_aarch64_feature_detected!($feature))&&+
+    };
+}
+#[cfg(all(
+    not(feature = "std"),
+    any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))
+))]
+macro_rules! has {
+    ($($feature:tt),+) => {
+        cfg!(all($(target_feature = $feature),+))
+    };
+}
+
+mod portable; // the specification
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+mod neon;
+
+use super::model::Conv;
+
+/// The functions of one instruction set. Shapes are those of the model's views; a wrong one panics.
+struct Table {
+    name: &'static str,
+    /// One pooled line, `[band][output]`, from the four newest lines of the input, each with a zero position on either
+    /// side: convolution, 2×2 maximum, bias, ReLU, requantization, at most 127.
+    conv_pool: fn(&Conv<'_>, [&[i8]; 4], &mut [i8]),
+    /// Sums per row of `[group][row][4]` weights times features.
+    project: fn(&[u8], &[i8], &mut [i32]),
+    /// Sums per row of i16 `[pair][row][2]` weights times a state.
+    recur: fn(&[u8], &[i16], &mut [i32]),
+}
+
+/// The inner loops of one instruction set.
+#[derive(Clone, Copy)]
+pub struct Kernel(&'static Table);
+
+impl Kernel {
+    /// Plain Rust, for every machine.
+    pub const PORTABLE: Self = Self(&portable::TABLE);
+
+    /// The fastest kernel that this machine can run.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::available().next().unwrap_or(Self::PORTABLE)
+    }
+
+    /// The kernels that this machine can run, fastest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let special = [avx512::detect(), avx2::detect()];
+        #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+        let special = [neon::detect_dot(), Some(&neon::NEON)];
+        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
+        let special: [Option<&'static Table>; 0] = [];
+        special.into_iter().flatten().map(Self).chain([Self::PORTABLE])
+    }
+
+    /// The kernel's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    pub(super) fn conv_pool(self, conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+        (self.0.conv_pool)(conv, lines, out);
+    }
+
+    pub(super) fn project(self, weights: &[u8], features: &[i8], sums: &mut [i32]) {
+        (self.0.project)(weights, features, sums);
+    }
+
+    pub(super) fn recur(self, weights: &[u8], state: &[i16], sums: &mut [i32]) {
+        (self.0.recur)(weights, state, sums);
+    }
+}
+
+impl core::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Kernel({})", self.name())
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests;

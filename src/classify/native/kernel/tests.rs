@@ -1,0 +1,215 @@
+//! Every kernel that this machine can run gives the portable one's integers, on random shapes and on extremes.
+#![allow(clippy::unwrap_used, reason = "tests report by panicking, their helpers too")]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::classify::native::file::groups_per_frame;
+use crate::classify::native::model::Scales;
+use crate::classify::native::random::Random;
+use crate::classify::requantize::Multiplier;
+
+/// How values are drawn.
+#[derive(Clone, Copy, Debug)]
+enum Draw {
+    Uniform,
+    /// Largest magnitudes only, both signs where there are two.
+    Extreme,
+    /// All the largest, one sign: the sums' extremes.
+    Largest,
+    Least,
+}
+
+impl Draw {
+    fn value(self, random: &mut Random, least: i32, most: i32) -> i32 {
+        match self {
+            Self::Uniform => {
+                (least + most + random.within(most - least + 1)).div_euclid(2).clamp(least, most)
+            }
+            Self::Extreme if random.within(1) >= 0 => most,
+            Self::Extreme | Self::Least => least,
+            Self::Largest => most,
+        }
+    }
+}
+
+fn draws() -> impl Strategy<Value = Draw> {
+    prop_oneof![
+        4 => Just(Draw::Uniform),
+        2 => Just(Draw::Extreme),
+        1 => Just(Draw::Largest),
+        1 => Just(Draw::Least)
+    ]
+}
+
+fn le(words: impl IntoIterator<Item = i32>) -> Vec<u8> {
+    words.into_iter().flat_map(i32::to_le_bytes).collect()
+}
+
+/// One convolution with all that it reads.
+struct Case {
+    inputs: usize,
+    outputs: usize,
+    pooled: usize,
+    weights: Vec<u8>,
+    bias: Vec<u8>,
+    mantissas: Vec<u8>,
+    shifts: Vec<u8>,
+    lines: [Vec<i8>; 4],
+}
+
+impl Case {
+    fn new(seed: u64, inputs: usize, outputs: usize, pooled: usize, weights: Draw, values: Draw) -> Self {
+        let mut random = Random::new(seed);
+        let groups = groups_per_frame(inputs);
+        let mut packed: Vec<u8> =
+            (0..12 * groups * outputs).map(|_| weights.value(&mut random, -127, 127) as u8).collect();
+        if inputs == 1 {
+            packed.chunks_exact_mut(4).for_each(|group| group[3] = 0);
+        }
+        let spread = [7, 1 << 12, 1 << 20, 1 << 30][random.within(1000).rem_euclid(4) as usize];
+        let bias = le((0..outputs).map(|_| random.within(spread)));
+        let shifts: Vec<i32> = (0..outputs).map(|_| 32 + random.within(30)).collect();
+        let mantissas = (0..outputs).map(|_| (3 << 22) + random.within((1 << 22) - 1));
+        let mantissas = le(mantissas);
+        let least = if inputs == 1 { -127 } else { 0 };
+        let lines = core::array::from_fn(|_| {
+            let line = 0..(2 * pooled + 2) * inputs + 4;
+            line.map(|_| values.value(&mut random, least, 127) as i8).collect()
+        });
+        Self { inputs, outputs, pooled, weights: packed, bias, mantissas, shifts: le(shifts), lines }
+    }
+
+    fn conv(&self) -> Conv<'_> {
+        Conv {
+            inputs: self.inputs,
+            outputs: self.outputs,
+            weights: &self.weights,
+            bias: &self.bias,
+            scales: Scales { mantissas: &self.mantissas, shifts: &self.shifts },
+        }
+    }
+
+    fn run(&self, kernel: Kernel) -> Vec<i8> {
+        let mut out = vec![-1; self.pooled * self.outputs];
+        kernel.conv_pool(&self.conv(), self.lines.each_ref().map(Vec::as_slice), &mut out);
+        out
+    }
+}
+
+/// The convolution's textbook sums, then bias, rounding, ReLU and the maximum in ONNX's order.
+fn textbook(case: &Case) -> Vec<i8> {
+    let groups = groups_per_frame(case.inputs);
+    let scales: Vec<Multiplier> = case.conv().scales.iter().collect();
+    let bias: Vec<i32> =
+        case.bias.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let at = |line: usize, band: usize, output: usize| {
+        let mut sum = i64::from(bias[output]);
+        for frame in 0..3 {
+            for value in 0..3 * case.inputs {
+                let w = ((frame * groups + value / 4) * case.outputs + output) * 4 + value % 4;
+                let x = case.lines[line + frame][band * case.inputs + value];
+                sum += i64::from(case.weights[w] as i8) * i64::from(x);
+            }
+        }
+        scales[output].requantize(i32::try_from(sum).unwrap()).max(0)
+    };
+    let positions = (0..case.pooled).flat_map(|p| (0..case.outputs).map(move |o| (p, o)));
+    positions
+        .map(|(p, o)| (0..4).map(|corner| at(corner / 2, 2 * p + corner % 2, o)).max().unwrap())
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn convolutions_are_equal(
+        seed: u64,
+        inputs in prop::sample::select(vec![1, 16, 32, 48, 64]),
+        outputs in (1usize..=8).prop_map(|n| 16 * n),
+        pooled in (1usize..=8).prop_map(|n| 2 * n),
+        weights in draws(),
+        values in draws(),
+    ) {
+        let case = Case::new(seed, inputs, outputs, pooled, weights, values);
+        let wanted = textbook(&case);
+        for kernel in Kernel::available() {
+            prop_assert_eq!(case.run(kernel), wanted.as_slice(), "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn projections_are_equal(
+        seed: u64,
+        rows in (1usize..=4).prop_map(|n| 64 * n),
+        groups in 1usize..300,
+        weights in draws(),
+        values in draws(),
+    ) {
+        let mut random = Random::new(seed);
+        let features: Vec<i8> = (0..4 * groups).map(|_| values.value(&mut random, 0, 127) as i8).collect();
+        let packed: Vec<u8> =
+            (0..4 * groups * rows).map(|_| weights.value(&mut random, -127, 127) as u8).collect();
+        let wanted: Vec<i32> = (0..rows)
+            .map(|row| {
+                let weight = |i: usize| i32::from(packed[(i / 4 * rows + row) * 4 + i % 4] as i8);
+                features.iter().enumerate().map(|(i, &x)| weight(i) * i32::from(x)).sum()
+            })
+            .collect();
+        for kernel in Kernel::available() {
+            let mut sums = vec![-1; rows];
+            kernel.project(&packed, &features, &mut sums);
+            prop_assert_eq!(&sums, &wanted, "{}", kernel.name());
+        }
+    }
+
+    #[test]
+    fn recurrences_are_equal(
+        seed: u64,
+        units in (1usize..=4).prop_map(|n| 16 * n),
+        weights in draws(),
+        values in draws(),
+    ) {
+        let mut random = Random::new(seed);
+        let rows = 4 * units;
+        let state: Vec<i16> = (0..units).map(|_| values.value(&mut random, -32767, 32767) as i16).collect();
+        // The largest that the file's reader lets through for every weight of a row.
+        let most = 65535 / units as i32;
+        let words: Vec<i16> = (0..units * rows).map(|_| weights.value(&mut random, -most, most) as i16).collect();
+        let packed: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        let wanted: Vec<i32> = (0..rows)
+            .map(|row| {
+                let weight = |i: usize| i32::from(words[(i / 2 * rows + row) * 2 + i % 2]);
+                state.iter().enumerate().map(|(i, &x)| weight(i) * i32::from(x)).sum()
+            })
+            .collect();
+        for kernel in Kernel::available() {
+            let mut sums = vec![-1; rows];
+            kernel.recur(&packed, &state, &mut sums);
+            prop_assert_eq!(&sums, &wanted, "{}", kernel.name());
+        }
+    }
+}
+
+/// The shipped shape's layers, with the sums' extremes.
+#[test]
+fn the_largest_layers_are_equal_at_the_extremes() {
+    for (inputs, outputs, pooled) in [(1, 32, 64), (32, 64, 32), (64, 128, 16)] {
+        for weights in [Draw::Largest, Draw::Least, Draw::Extreme, Draw::Uniform] {
+            for values in [Draw::Largest, Draw::Extreme, Draw::Uniform] {
+                let case = Case::new(9, inputs, outputs, pooled, weights, values);
+                let wanted = case.run(Kernel::PORTABLE);
+                for kernel in Kernel::available() {
+                    assert!(case.run(kernel) == wanted, "{}: {inputs} {outputs} {weights:?}", kernel.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn kernels_have_names_and_the_last_is_portable() {
+    let names: Vec<_> = Kernel::available().map(Kernel::name).collect();
+    println!("kernels: {}", names.join(", "));
+    assert_eq!(names.last(), Some(&"portable"));
+    assert_eq!(Kernel::best().name(), names[0]);
+}

@@ -1,0 +1,125 @@
+//! The native engine behind the front-end: however sound is cut into pieces, and wherever a stream began, the scores are
+//! the same bits.
+#![cfg(all(feature = "std", feature = "native"))]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
+
+mod classify_support;
+
+use classify_support::packages;
+use harmonynet::capture::demo::{DemoPlayer, Piece};
+use harmonynet::classify::Classifier as _;
+use harmonynet::classify::manifest::{self, Graphs, Manifest};
+use harmonynet::classify::native::{
+    Kernel, Model, ModelError, NativeClassifier, NativeLoadError, Parts, ReadOut, Shape,
+};
+use harmonynet::classify::package::{Package, PackageError, sha256_hex};
+use harmonynet::flow::Scores;
+use harmonynet::frontend::{Frontend, FrontendState};
+use harmonynet::spec::{FRAMES_PER_STEP, FrontendSpec, MEL_BANDS, WindowLength};
+use proptest::prelude::*;
+
+const SHAPE: Shape =
+    Shape { steps: 5, channels: [16, 16, 16], hidden: 16, labels: 4, read_out: ReadOut::Mean };
+
+fn engine(kernel: Kernel) -> NativeClassifier<Vec<u8>> {
+    let file = Parts::random(&SHAPE, 5).to_file().unwrap();
+    NativeClassifier::with_kernel(Model::new(file).unwrap(), 1.0, kernel)
+}
+
+/// The scores at the end of every window that ends `period` frames after another, from samples cut at `cuts`.
+fn scores(samples: &[i32], cuts: &[usize], period: usize, kernel: Kernel) -> Vec<Scores> {
+    let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
+    let (mut state, mut engine) = (FrontendState::default(), engine(kernel));
+    let window = engine.window();
+    let (mut frames, mut all, mut begin) = (0, vec![], 0);
+    for &cut in cuts.iter().chain([&samples.len()]) {
+        frontend.push_samples(&mut state, &samples[begin..cut], |frame| {
+            engine.push(frame);
+            frames += 1;
+            if window.ends(frames, period) {
+                all.push(engine.scores().unwrap());
+            }
+        });
+        begin = cut;
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn scores_do_not_depend_on_how_sound_is_cut(mut cuts in prop::collection::vec(0usize..60_000, 0..40)) {
+        let samples: Vec<i32> = DemoPlayer::new(Piece::Metal, 22_050).take(60_000).collect();
+        cuts.sort_unstable();
+        let whole = scores(&samples, &[], FRAMES_PER_STEP, Kernel::PORTABLE);
+        prop_assert!(whole.len() > 5 && whole[0] != whole[5]);
+        prop_assert_eq!(scores(&samples, &cuts, FRAMES_PER_STEP, Kernel::best()), whole);
+    }
+}
+
+/// A verdict at any multiple of eight frames, and asked seldom or often: asking changes nothing.
+#[test]
+fn rare_verdicts_are_a_part_of_frequent_ones() {
+    let samples: Vec<i32> = DemoPlayer::new(Piece::Disco, 22_050).take(120_000).collect();
+    let often = scores(&samples, &[], FRAMES_PER_STEP, Kernel::best());
+    let seldom = scores(&samples, &[], 5 * FRAMES_PER_STEP, Kernel::best());
+    assert!(seldom.len() > 4);
+    assert!(often.iter().step_by(5).eq(&seldom));
+}
+
+const THREE: Shape = Shape { labels: 3, ..SHAPE };
+
+/// A package whose native model is `file`, after `change`.
+fn load(
+    file: &[u8],
+    change: impl FnOnce(&mut Manifest),
+) -> Result<NativeClassifier<Vec<u8>>, NativeLoadError> {
+    let window = WindowLength::of_steps(THREE.steps).unwrap();
+    let mut manifest = packages::manifest_of(window, FrontendSpec::SHIPPED);
+    let golden: Vec<i16> =
+        packages::golden(window).as_chunks().0.iter().map(|&value| i16::from_le_bytes(value)).collect();
+    let model = Model::new(Parts::random(&THREE, 5).to_file().unwrap()).unwrap();
+    let frames = golden.as_chunks::<MEL_BANDS>().0;
+    let stated = model.scores_of_window(frames, manifest.temperature, Kernel::PORTABLE).unwrap();
+    manifest.graphs =
+        Graphs { native: Some(packages::entry("native.bin", file, &stated)), ..Graphs::default() };
+    change(&mut manifest);
+    let folder = packages::write(&manifest, &[("native.bin", file)]);
+    let package = Package::open(folder.path()).unwrap();
+    NativeClassifier::load(&package, &FrontendSpec::SHIPPED)
+}
+
+#[test]
+fn a_package_with_a_native_model_is_loaded() {
+    let engine = load(&Parts::random(&THREE, 5).to_file().unwrap(), |_| ()).unwrap();
+    assert_eq!(engine.window().steps(), THREE.steps);
+    assert_eq!(engine.kernel().name(), Kernel::best().name());
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused_by_name() {
+    let file = Parts::random(&THREE, 5).to_file().unwrap();
+    let error = |file: &[u8], change: fn(&mut Manifest)| load(file, change).unwrap_err();
+    let differs = |error: NativeLoadError| match error {
+        NativeLoadError::Differs { field, .. } => field,
+        other => panic!("{other}"),
+    };
+    let other = |shape: Shape| Parts::random(&shape, 5).to_file().unwrap();
+    assert_eq!(differs(error(&other(SHAPE), |_| ())), "labels");
+    assert_eq!(differs(error(&other(Shape { steps: 6, ..THREE }), |_| ())), "contract.steps");
+    let mut foreign = Parts::random(&THREE, 5);
+    foreign.frontend ^= 1;
+    assert_eq!(differs(error(&foreign.to_file().unwrap(), |_| ())), "frontend.fingerprint");
+    let golden = error(&Parts::random(&THREE, 6).to_file().unwrap(), |_| ());
+    assert!(matches!(golden, NativeLoadError::Golden { .. }), "{golden}");
+    let hash = error(&file, |m| m.graphs.native.as_mut().unwrap().sha256 = sha256_hex(b""));
+    assert!(matches!(hash, NativeLoadError::Package(PackageError::Hash { .. })), "{hash}");
+    let onnx = error(b"no native model", |_| ());
+    assert!(matches!(onnx, NativeLoadError::Model { error: ModelError::Foreign, .. }), "{onnx}");
+    let front_end =
+        error(&file, |m| m.frontend = manifest::Frontend::of(FrontendSpec::SHIPPED.with_hop(1536)));
+    assert!(front_end.to_string().contains("frontend.spec.hop"), "{front_end}");
+    let none = error(&file, |m| m.graphs = Graphs { int8: m.graphs.native.take(), ..Graphs::default() });
+    assert!(matches!(none, NativeLoadError::Package(PackageError::NoNative { .. })), "{none}");
+}

@@ -70,9 +70,9 @@ impl Rounds {
             .map_or(f64::NAN, |i| quantile(&self.ratios(i), 0.5))
     }
 
-    /// A contender's seconds per repetition in the least disturbed rounds: what belongs beside a machine's peak.
-    pub(super) fn undisturbed(&self, contender: usize) -> f64 {
-        quantile(&self.seconds[contender], 0.05)
+    /// A contender's seconds per repetition, of which a share of the rounds took less.
+    pub(super) fn seconds_at(&self, contender: usize, share: f64) -> f64 {
+        quantile(&self.seconds[contender], share)
     }
 
     /// Prints each one's cost per `unit` alone: they do different jobs.
@@ -87,7 +87,7 @@ impl Rounds {
         let wide = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         println!("{:wide$}  {:>16}  ours / theirs (10 % to 90 % of rounds)", "", format!("µs per {unit}"));
         for (i, name) in self.names.iter().enumerate() {
-            let micros = quantile(&self.seconds[i], 0.5) / units * 1e6;
+            let micros = self.seconds_at(i, 0.5) / units * 1e6;
             let ratios = self.ratios(i);
             let (low, middle, high) =
                 (quantile(&ratios, 0.1), quantile(&ratios, 0.5), quantile(&ratios, 0.9));

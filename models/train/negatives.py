@@ -44,17 +44,17 @@ class NegativesError(Exception):
     """The sounds cannot be made."""
 
 
-def shaped_noise(rng: np.random.Generator) -> np.ndarray:
+def shaped_noise(rng: np.random.Generator, samples: int = SAMPLES) -> np.ndarray:
     """Noise of a random spectrum (tilt between −2 and 1, two broad bumps), steady or swelling."""
-    frequency = np.fft.rfftfreq(SAMPLES, 1 / RATE)[1:]
+    frequency = np.fft.rfftfreq(samples, 1 / RATE)[1:]
     octave = np.log2(frequency / 600)
     gain = rng.uniform(-2, 1) * octave
     for _ in range(2):
         gain += rng.uniform(-3, 3) * np.exp(-0.5 * ((octave - rng.uniform(-3, 4)) / rng.uniform(0.3, 1.5)) ** 2)
     spectrum = 2 ** (gain / 2) * np.exp(2j * np.pi * rng.random(len(gain)))
-    noise = np.fft.irfft(np.concatenate([[0], spectrum]), SAMPLES)
+    noise = np.fft.irfft(np.concatenate([[0], spectrum]), samples)
     if rng.random() < 0.5:
-        swell = np.interp(np.arange(SAMPLES), np.linspace(0, SAMPLES, 25), rng.uniform(-3, 0, 25))
+        swell = np.interp(np.arange(samples), np.linspace(0, samples, 25), rng.uniform(-3, 0, 25))
         noise *= 2**swell
     return noise
 
@@ -65,7 +65,7 @@ def hum(rng: np.random.Generator) -> np.ndarray:
     phase = 2 * np.pi * np.cumsum(rng.uniform(30, 220) * (1 + wander)) / RATE
     decay = rng.uniform(0.3, 2.0)
     harmonics = [k**-decay * rng.random() * np.sin(k * phase + rng.uniform(0, 7)) for k in range(1, 25)]
-    return sum(harmonics) + rng.uniform(0, 0.3) * _unit(shaped_noise(rng))
+    return sum(harmonics) + rng.uniform(0, 0.3) * unit(shaped_noise(rng))
 
 
 def tones(rng: np.random.Generator) -> np.ndarray:
@@ -80,12 +80,12 @@ def tones(rng: np.random.Generator) -> np.ndarray:
         if rng.random() < 0.4:
             tone *= (time * rng.uniform(0.3, 4)) % 1 < rng.uniform(0.1, 0.9)
         total += rng.uniform(0.2, 1) * tone
-    return total + 10 ** rng.uniform(-4, -1) * _unit(shaped_noise(rng))
+    return total + 10 ** rng.uniform(-4, -1) * unit(shaped_noise(rng))
 
 
 def knocks(rng: np.random.Generator) -> np.ndarray:
     """Doors, dishes and steps: bursts that ring in two resonances, at random times, over faint noise."""
-    total = 10 ** rng.uniform(-4, -1.5) * _unit(shaped_noise(rng))
+    total = 10 ** rng.uniform(-4, -1.5) * unit(shaped_noise(rng))
     for start in rng.integers(0, SAMPLES, rng.integers(3, 60)):
         length = min(SAMPLES - start, int(RATE * rng.uniform(0.02, 0.5)))
         time = np.arange(length) / RATE
@@ -100,7 +100,7 @@ def speech(rng: np.random.Generator) -> np.ndarray:
     total = _spoken(rng)
     if rng.random() < 0.25:
         total = total + rng.uniform(0.1, 1) * _spoken(rng)
-    return total + 10 ** rng.uniform(-4, -1.2) * _unit(shaped_noise(rng))
+    return total + 10 ** rng.uniform(-4, -1.2) * unit(shaped_noise(rng))
 
 
 def _spoken(rng: np.random.Generator) -> np.ndarray:
@@ -112,7 +112,7 @@ def _spoken(rng: np.random.Generator) -> np.ndarray:
         subprocess.run(command, check=True, capture_output=True)
         rate, samples = wavfile.read(path)
     samples = resample_poly(samples.astype(float), RATE, rate + int(rng.integers(-1200, 1201)))
-    return _unit(np.resize(samples, SAMPLES))
+    return unit(np.resize(samples, SAMPLES))
 
 
 KINDS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
@@ -124,7 +124,7 @@ KINDS: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
 }
 
 
-def _unit(x: np.ndarray) -> np.ndarray:
+def unit(x: np.ndarray) -> np.ndarray:
     """Scaled to a root mean square of 1."""
     return x / np.sqrt(np.mean(x**2) + 1e-20)
 
@@ -132,7 +132,7 @@ def _unit(x: np.ndarray) -> np.ndarray:
 def clip(kind: str, number: int, seed: int) -> np.ndarray:
     """One clip, int16 [SAMPLES], with a level between −45 and −9 dB of full scale."""
     rng = np.random.default_rng((seed, zlib.crc32(kind.encode()), number))
-    sound = _unit(_coloured(KINDS[kind](rng), rng)) * 10 ** (rng.uniform(-45, -9) / 20)
+    sound = unit(_coloured(KINDS[kind](rng), rng)) * 10 ** (rng.uniform(-45, -9) / 20)
     return (np.clip(sound, -1, 1) * 32767).round().astype(np.int16)
 
 

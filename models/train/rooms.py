@@ -1,0 +1,162 @@
+"""Writes every training track as devices in rooms would hear it: recordings in, recordings out.
+
+    OUT/<take>/<genre>/<track>.wav      16 bits, mono, 22,050 Hz; as long as the recording, and in time with it
+
+Each take of a track has its own room, loudspeaker, microphone and noise. A room is statistical (Moorer 1979): a direct
+sound, a handful of early echoes, and noise that decays in three bands, each at its own rate. Rooms by which models are
+judged are built otherwise, of walls and mirror images, in the runtime; none of their numbers is used here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import multiprocessing
+import os
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.io import wavfile
+from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
+
+from negatives import RATE, shaped_noise, unit
+
+BANDS_HZ = ((20, 500), (500, 2500), (2500, 10_000))
+PEAK = 0.5
+
+
+class RoomsError(Exception):
+    """The recordings cannot be read or written."""
+
+
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Between `low` and `high`, every octave equally likely."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def response(rng: np.random.Generator) -> np.ndarray:
+    """A room's impulse response, direct sound first: 60 dB of decay take 0.15 to 1.5 s in the middle band; the room is
+    12 dB weaker to 10 dB stronger than the direct sound."""
+    seconds = log_uniform(rng, 0.15, 1.5)
+    bands = [seconds * rng.uniform(0.8, 1.6), seconds, seconds * rng.uniform(0.4, 1.0)]
+    time = np.arange(int(RATE * max(bands))) / RATE
+    late = np.zeros(len(time))
+    for (low, high), decay in zip(BANDS_HZ, bands):
+        band = sosfilt(butter(2, (low, high), "bandpass", fs=RATE, output="sos"), rng.normal(0, 1, len(time)))
+        late += band * 10 ** (-3 * time / decay)
+    for _ in range(rng.integers(4, 25)):
+        place = int(RATE * log_uniform(rng, 0.0008, 0.06))
+        late[place] += rng.uniform(-1, 1) * rng.uniform(0, 12) * 10 ** (-3 * place / RATE / seconds)
+    late[: int(RATE * 0.0005)] = 0
+    late *= 10 ** (rng.uniform(-12, 10) / 20) / np.sqrt((late**2).sum())
+    late[0] = 1.0
+    return late
+
+
+def device(rng: np.random.Generator) -> np.ndarray:
+    """A loudspeaker's or a microphone's second-order sections: a low cut, at times a high cut, up to three bumps."""
+    sections = [butter(2, log_uniform(rng, 30, 400), "highpass", fs=RATE, output="sos")]
+    if rng.random() < 0.4:
+        sections.append(butter(2, log_uniform(rng, 3000, 10_000), "lowpass", fs=RATE, output="sos"))
+    sections += [bump(log_uniform(rng, 120, 8000), rng.uniform(-8, 8), rng.uniform(0.6, 4)) for _ in range(rng.integers(4))]
+    return np.concatenate(sections)
+
+
+def bump(hz: float, db: float, q: float) -> np.ndarray:
+    """A peaking equalizer (Bristow-Johnson, *Cookbook formulae for audio EQ*), one section [1, 6]."""
+    amplitude, omega = 10 ** (db / 40), 2 * np.pi * hz / RATE
+    alpha, cos = np.sin(omega) / (2 * q), np.cos(omega)
+    numerator = np.array([1 + alpha * amplitude, -2 * cos, 1 - alpha * amplitude])
+    denominator = np.array([1 + alpha / amplitude, -2 * cos, 1 - alpha / amplitude])
+    return np.concatenate([numerator, denominator])[None] / denominator[0]
+
+
+def heard(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A recording through a loudspeaker, a room and a microphone, with noise 8 to 45 dB below it; its length is kept."""
+    played = sosfilt(device(rng), sound)
+    in_room = unit(fftconvolve(played, response(rng))[: len(sound)])
+    noise = unit(shaped_noise(rng, len(sound))) * 10 ** (-rng.uniform(8, 45) / 20)
+    x = sosfilt(device(rng), in_room + noise)
+    return x * (PEAK / max(float(np.abs(x).max()), 1e-9))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One take of one track."""
+
+    source: Path
+    to: Path
+    seed: tuple[int, int, int]
+
+
+def take(task: Task) -> None:
+    """Writes one take, unless it is there."""
+    if task.to.is_file():
+        return
+    try:
+        sound, rate = soundfile.read(task.source, always_2d=True)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise RoomsError(f"{task.source}: {error}") from None
+    mono = sound.mean(1)
+    if rate != RATE:
+        common = np.gcd(rate, RATE)
+        mono = resample_poly(mono, RATE // common, rate // common)
+    samples = (heard(mono, np.random.default_rng(task.seed)) * 32767).round().astype(np.int16)
+    task.to.parent.mkdir(parents=True, exist_ok=True)
+    partial = task.to.with_suffix(".partial")
+    wavfile.write(partial, RATE, samples)
+    partial.replace(task.to)
+
+
+def tasks(args: argparse.Namespace) -> list[Task]:
+    """Every take of every training track."""
+    recordings = {path.stem: path for path in args.audio.rglob("*.*") if path.is_file()}
+    with args.split.open(encoding="utf-8", newline="") as file:
+        tracks = sorted({row["track"] for row in csv.DictReader(file) if row.get(args.split_column) == "train"})
+    if not tracks:
+        raise RoomsError(f"{args.split}: no track has 'train' in the column {args.split_column!r}")
+    missing = [track for track in tracks if track not in recordings]
+    if missing:
+        raise RoomsError(f"{args.audio}: no recording of {len(missing)} tracks, first {missing[0]}")
+    return [
+        Task(source, args.out / str(number) / source.parent.name / f"{track}.wav", (args.seed, number, name_hash(track)))
+        for number in range(1, args.takes + 1)
+        for track, source in ((track, recordings[track]) for track in tracks)
+    ]
+
+
+def name_hash(track: str) -> int:
+    """Of a track's name, so that its rooms don't depend on the other tracks."""
+    return zlib.crc32(track.encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Write training tracks as devices in rooms would hear them, for `train.py --rooms`.",
+        epilog="example: python models/train/rooms.py --audio gtzan-mp3 --split gtzan.csv --out rooms && "
+        "for take in rooms/*; do harmonynet features --out rooms-features/${take##*/} $take; done",
+    )
+    parser.add_argument("--audio", type=Path, required=True, metavar="DIR", help="folders of recordings, one per genre")
+    parser.add_argument("--split", type=Path, required=True, metavar="CSV", help="table with the columns track and a part")
+    parser.add_argument("--split-column", default="fault_filtered_split", metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for <take>/<genre>/<track>.wav")
+    parser.add_argument("--takes", type=int, default=4, metavar="N", help="rooms per track (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of everything random (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (default: %(default)s)")
+    args = parser.parse_args()
+    try:
+        todo = tasks(args)
+        with multiprocessing.Pool(args.jobs) as pool:
+            for done, _ in enumerate(pool.imap_unordered(take, todo, chunksize=8), 1):
+                if done % 200 == 0 or done == len(todo):
+                    print(f"{done} of {len(todo)} takes", flush=True)
+    except (RoomsError, OSError) as error:
+        sys.exit(f"rooms: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -205,6 +205,22 @@ def load_not_music(features: Path, frontend: Frontend, windows: Windows) -> tupl
     return Part(arrays, np.zeros(len(arrays), np.int64), names, windows), digest.hexdigest()
 
 
+def load_take(features: Path, frontend: Frontend, recorded: Part, labels: list[str]) -> tuple[Part, str]:
+    """The tracks of a part once more, as devices in rooms heard them, and the SHA-256 of their features."""
+    theirs = read_frontend(features)
+    if theirs.fingerprint != frontend.fingerprint:
+        raise DataError(f"{features}: fingerprint {theirs.fingerprint}; the recordings' is {frontend.fingerprint}")
+    arrays, digest = [], hashlib.sha256()
+    for track, target, original in zip(recorded.tracks, recorded.targets, recorded.features):
+        path = features / labels[target] / f"{track}.npy"
+        array = _load(path, recorded.windows.frames)
+        if len(array) != len(original):
+            raise DataError(f"{path}: {len(array)} frames; the recording has {len(original)}")
+        arrays.append(array)
+        digest.update(array.tobytes())
+    return Part(arrays, recorded.targets, recorded.tracks, recorded.windows), digest.hexdigest()
+
+
 def _excerpts(rows: list[Entry], part: Part) -> list[np.ndarray]:
     """The excerpts of every track that the split's rows name."""
     chosen: dict[str, list[int]] = defaultdict(list)

@@ -290,9 +290,10 @@ class Training(Scratch):
     config = train.Config(epochs=2, windows_per_track=3, batch=4, precision="float32", rate=3e-3, teachers="")
 
     not_music: Path | None = None
+    rooms: list[Path] = []
 
     def go(self, name: str, config: train.Config | None = None, **arguments: int) -> train.Trainer:
-        source = train.Source(self.features, self.split, "part", self.not_music)
+        source = train.Source(self.features, self.split, "part", self.not_music, tuple(self.rooms))
         return train.train(config or self.config, source, self.folder / name, **arguments)
 
     def test_a_resumed_run_ends_like_an_uninterrupted_one(self) -> None:
@@ -383,6 +384,28 @@ class Training(Scratch):
         (self.not_music / "frontend.json").write_text(json.dumps({**FRONTEND, "fingerprint": "other"}))
         with self.assertRaisesRegex(data.DataError, "fingerprint other; the music's is"):
             self.go("other")
+
+    def test_the_student_hears_rooms_and_its_teachers_the_recording(self) -> None:
+        take = self.folder / "take"
+        for path in self.features.glob("*/*.npy"):
+            (take / path.parent.name).mkdir(parents=True, exist_ok=True)
+            np.save(take / path.parent.name / path.name, np.full_like(np.load(path), 3 * 256))
+        (take / "frontend.json").write_text(json.dumps(FRONTEND))
+        self.rooms = [take]
+        config = train.Config(**{**self.config.__dict__, "augmentation": "none", "windows_per_track": 12, "batch": 48})
+        trainer = self.go("run", config)
+        recorded, heard, _ = next(iter(trainer.batches(np.random.default_rng(1))))
+        self.assertEqual(recorded.shape, heard.shape)
+        self.assertFalse(bool((recorded == 3).flatten(1).all(1).any()))
+        in_rooms = (heard == 3).flatten(1).all(1)
+        self.assertTrue(0.4 < float(in_rooms.float().mean()) < 1.0)
+        self.assertTrue(torch.equal(heard[~in_rooms], recorded[~in_rooms]))
+        with self.assertRaisesRegex(train.TrainError, "rooms and windows stretched"):
+            self.go("other", train.Config(**{**config.__dict__, "augmentation": "strong"}))
+        for path in take.glob("*/*.npy"):
+            np.save(path, np.zeros((170, 128), np.int16))
+        with self.assertRaisesRegex(data.DataError, "170 frames; the recording has"):
+            self.go("other", config)
 
     def test_a_shared_artist_is_a_warning(self) -> None:
         self.split.write_text(self.split.read_text().replace("artist calm 1", "artist calm 0"))

@@ -34,7 +34,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,7 @@ from evaluate import add_data_arguments, figures, fit_temperature, window_log_pr
 from network import NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
 
 SHOWN_ARTISTS = 5
+IN_ROOMS_SHARE = 0.7  # of a student's windows, where there are takes in rooms
 NOT_MUSIC_SHARE = 0.1  # windows that aren't music, as a share of those that are
 SOURCES = ("network.py", "teachers.py", "data.py", "augment.py", "evaluate.py", "train.py")
 
@@ -189,12 +190,14 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Ten
 
 @dataclass
 class Parts:
-    """What a run reads: windows to train on and to be judged by, features of what isn't music, the front-end."""
+    """What a run reads: windows to train on and to be judged by, features of what isn't music, the front-end; and the
+    features of the training tracks in rooms, one list of them per take."""
 
     train: data.Part
     valid: data.Part
     not_music: data.Part | None
     spec: dict
+    rooms: list[data.Part] = field(default_factory=list)
 
 
 class Trainer:
@@ -203,7 +206,7 @@ class Trainer:
     def __init__(self, config: Config, parts: Parts, labels: list[str], run: Path, taught: list[nn.Module]) -> None:
         torch.manual_seed(config.seed)
         self.config, self.labels, self.run, self.taught = config, labels, run, taught
-        self.train, self.valid, self.not_music = parts.train, parts.valid, parts.not_music
+        self.train, self.valid, self.not_music, self.rooms = parts.train, parts.valid, parts.not_music, parts.rooms
         self.model = network_for(config, len(labels), parts.spec["hop"])
         self.averaged = Averaged(self.model, config.average)
         self.optimizer = optimizer_for(self.model, config)
@@ -235,20 +238,34 @@ class Trainer:
                 start = starts[first : first + self.config.batch]
             x = torch.from_numpy(data.cut(self.train, chosen, start, frames))
             targets = torch.eye(len(self.labels))[self.train.targets[chosen]]
+            # As recorded and in rooms, one after the other in time, so that both are mixed and coloured alike.
+            x = torch.cat([x, self.in_rooms(x, chosen, start, rng)], 1) if self.rooms else x
             x, targets = augment.mix(x, targets, self.augmentation, rng)
+            recorded, heard = x[:, :frames], x[:, -frames:]
             if self.not_music:
-                x, targets = self.with_not_music(x, targets, rng)
-            yield x, augment.disturb(x, self.augmentation, rng), targets
+                other, even = self.what_is_not_music(len(x), rng)
+                recorded, heard = torch.cat([recorded, other]), torch.cat([heard, other])
+                targets = torch.cat([targets, even])
+            yield recorded, augment.disturb(heard, self.augmentation, rng), targets
 
-    def with_not_music(self, x: Tensor, targets: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """The batch and some windows of what isn't music, of which every label is equally true; never mixed."""
+    def in_rooms(self, x: Tensor, track: np.ndarray, start: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """The same windows, most of them from a take in a room."""
+        takes = rng.integers(0, len(self.rooms), len(x))
+        takes[rng.random(len(x)) >= IN_ROOMS_SHARE] = -1
+        heard = x.clone()
+        for take, part in enumerate(self.rooms):
+            mine = np.flatnonzero(takes == take)
+            heard[mine] = torch.from_numpy(data.cut(part, track[mine], start[mine], x.shape[1]))
+        return heard
+
+    def what_is_not_music(self, music: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Some windows of what isn't music beside so many that are; every label is equally true. Never mixed."""
         settings = replace(self.augmentation, mixup=0.0)
-        chosen = rng.integers(0, len(self.not_music.features), math.ceil(len(x) * NOT_MUSIC_SHARE))
+        chosen = rng.integers(0, len(self.not_music.features), math.ceil(music * NOT_MUSIC_SHARE))
         room = np.array([max(0, len(self.not_music.features[i]) - settings.frames) for i in chosen])
         other = torch.from_numpy(data.cut(self.not_music, chosen, rng.integers(0, room + 1), settings.frames))
         even = torch.full((len(chosen), len(self.labels)), 1 / len(self.labels))
-        other, even = augment.mix(other, even, settings, rng)
-        return torch.cat([x, other]), torch.cat([targets, even])
+        return augment.mix(other, even, settings, rng)
 
     @torch.no_grad()
     def opinion(self, recorded: Tensor) -> Tensor:
@@ -374,11 +391,11 @@ def check_same(run: Path, record: dict) -> None:
 
 
 def new_record(
-    config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str], not_music: str | None = None
+    config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str], beside: dict[str, object]
 ) -> dict:
     """The training record before any training. It names no path of the machine."""
     counts = {part: len({entry.track for entry in entries if entry.part == part}) for part in data.PARTS}
-    described = {"sha256": data.data_hash(entries), "tracks": counts, "not_music": not_music}
+    described = {"sha256": data.data_hash(entries), "tracks": counts, **beside}
     if any(entry.excerpt is not None for entry in entries):
         described["excerpts"] = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
     return {
@@ -413,12 +430,14 @@ def write_record(run: Path, record: dict, trainer: Trainer) -> None:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the data are: features, the split's file and column, features of what isn't music."""
+    """Where the data are: features, the split's file and column, features of what isn't music, and of the training
+    tracks in rooms, a folder per take."""
 
     features: Path
     split: Path | None = None
     column: str = "fault_filtered_split"
     not_music: Path | None = None
+    rooms: tuple[Path, ...] = ()
 
 
 def train(config: Config, source: Source, run: Path, stop_after: int | None = None) -> Trainer:
@@ -440,19 +459,25 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
     windows = data.Windows(frames_for(config.steps), frontend.evaluation_hop)
     train_part, valid = (data.load_part(features, entries, part, labels, windows) for part in ("train", "valid"))
     parts = Parts(train_part, valid, None, frontend.spec)
-    not_music = None
+    beside: dict[str, object] = {"not_music": None, "rooms": []}
     if source.not_music:
-        parts.not_music, not_music = data.load_not_music(source.not_music, frontend, windows)
+        parts.not_music, beside["not_music"] = data.load_not_music(source.not_music, frontend, windows)
     else:
         print("note: no --not-music: the network will take speech and noise for one of its labels", flush=True)
+    if source.rooms:
+        settings = disturbances(config, frontend.spec)
+        if settings.stretch or settings.shift:
+            raise TrainError("rooms and windows stretched at random don't go together; choose another --augmentation")
+        takes = [data.load_take(folder, frontend, train_part, labels) for folder in source.rooms]
+        parts.rooms, beside["rooms"] = [take for take, _ in takes], [sha256 for _, sha256 in takes]
     print(
         f"{len(train_part.tracks)} tracks to train on, {len(valid.tracks)} to validate, {len(labels)} labels, "
         f"{torch.get_num_threads()} threads",
         flush=True,
     )
 
-    def one(config: Config, run: Path, taught: list[nn.Module]) -> Trainer:
-        record = new_record(config, frontend, entries, labels, not_music)
+    def one(config: Config, parts: Parts, run: Path, taught: list[nn.Module]) -> Trainer:
+        record = new_record(config, frontend, entries, labels, beside)
         check_same(run, record)
         run.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(config, parts, labels, run, taught)
@@ -462,13 +487,13 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
 
     taught = []
     for name, teaching in teacher_configs(config).items():
-        teacher = one(teaching, run / name, [])
+        teacher = one(teaching, replace(parts, rooms=[]), run / name, [])
         if not teacher.finished:
             return teacher
         best = torch.load(run / name / "best.pt", map_location="cpu", weights_only=True)
         teacher.averaged.model.load_state_dict(best["model"])
         taught.append(teacher.averaged.model)
-    return one(config, run, taught)
+    return one(config, parts, run, taught)
 
 
 def run_epochs(trainer: Trainer, record: dict, stop_after: int | None) -> None:
@@ -501,6 +526,9 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
     parser.add_argument("--stop-after", type=int, metavar="N", help="end this call after N epochs; run again to go on")
     parser.add_argument(
         "--not-music", type=Path, metavar="DIR", help="features of sounds that aren't music (see negatives.py)"
+    )
+    parser.add_argument(
+        "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of takes in rooms (see rooms.py)"
     )
     texts = {
         "network": "what is trained; all but harmonynet are teachers, which aren't exported",
@@ -551,7 +579,7 @@ def main() -> None:
     args, config = parse()
     torch.set_num_threads(args.threads)
     try:
-        source = Source(args.features, args.split, args.split_column, args.not_music)
+        source = Source(args.features, args.split, args.split_column, args.not_music, tuple(args.rooms))
         trainer = train(config, source, args.run, args.stop_after)
     except (data.DataError, TrainError) as error:
         sys.exit(f"train: {error}")

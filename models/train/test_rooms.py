@@ -1,0 +1,47 @@
+"""Tests of the statistical rooms that training tracks are heard in."""
+
+import unittest
+
+import numpy as np
+from scipy.signal import sosfreqz
+
+import rooms
+from negatives import RATE
+
+
+class Rooms(unittest.TestCase):
+    def test_a_response_begins_with_the_direct_sound_and_decays(self) -> None:
+        for seed in range(10):
+            response = rooms.response(np.random.default_rng(seed))
+            self.assertEqual(response[0], 1.0)
+            room = np.sum(response[1:] ** 2)
+            self.assertTrue(10**-1.25 < room < 10**1.05, f"{10 * np.log10(room):.1f} dB")
+            half = len(response) // 2
+            self.assertGreater(np.sum(response[1:half] ** 2), 30 * np.sum(response[half:] ** 2))
+
+    def test_a_bump_is_as_high_as_it_says_where_it_says(self) -> None:
+        for hz, db in ((500, 6.0), (3000, -8.0)):
+            _, gain = sosfreqz(rooms.bump(hz, db, 2.0), [hz, 20], fs=RATE)
+            decibels = 20 * np.log10(np.abs(gain))
+            self.assertAlmostEqual(decibels[0], db, places=6)
+            self.assertLess(abs(decibels[1]), 0.1)
+
+    def test_what_is_heard_keeps_length_and_time_and_is_decided_by_its_seed(self) -> None:
+        click = np.zeros(RATE)
+        click[5000] = 1.0
+        click += np.random.default_rng(0).normal(0, 1e-4, RATE)
+        first, again, other = (rooms.heard(click, np.random.default_rng(seed)) for seed in (4, 4, 5))
+        np.testing.assert_array_equal(first, again)
+        self.assertGreater(np.abs(first - other).max(), 0.01)
+        self.assertEqual(len(first), len(click))
+        self.assertAlmostEqual(float(np.abs(first).max()), rooms.PEAK)
+        energy = np.cumsum(first**2) / np.sum(first**2)
+        self.assertGreater(energy[-1] - energy[4990], 0.8)
+
+    def test_a_track_has_its_rooms_whatever_other_tracks_there_are(self) -> None:
+        self.assertEqual(rooms.name_hash("blues.00001"), rooms.name_hash("blues.00001"))
+        self.assertNotEqual(rooms.name_hash("blues.00001"), rooms.name_hash("blues.00002"))
+
+
+if __name__ == "__main__":
+    unittest.main()

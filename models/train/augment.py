@@ -202,9 +202,3 @@ def disturb(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tens
     if settings.mask_bands or settings.mask_frames:
         x = mask(x, settings, rng)
     return x.clamp(-LIMIT, LIMIT)
-
-
-def apply(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Everything that `settings` switch on; clamped like the front-end."""
-    x, targets = mix(x, targets, settings, rng)
-    return disturb(x, settings, rng), targets

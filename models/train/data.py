@@ -11,7 +11,6 @@ hop of about 2 s. One track may then be in several parts.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import defaultdict
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from network import FRAMES_PER_STEP, HOP_FRAMES, MEL_BANDS, WINDOW_FRAMES
+from table import read_table
 
 PARTS = ("train", "valid", "test")
 OCTAVE = 256.0  # Q8.8
@@ -99,16 +99,7 @@ def read_frontend(folder: Path) -> Frontend:
 def read_split(path: Path, column: str, features: Path) -> list[Entry]:
     """The split file's tracks that belong to a part, sorted. The genre is the `genre` column or, without one, the
     folder that holds the track's features."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
-    if not rows:
-        raise DataError(f"{path}: no tracks")
-    missing = [name for name in ("track", column) if name not in rows[0]]
-    if missing:
-        raise DataError(f"{path}: no column {missing[0]!r}; it has {', '.join(rows[0])}")
+    rows = read_table(path, ("track", column), DataError)
     folders = {} if "genre" in rows[0] else {track: genre for genre, track in _tracks_in(features)}
     entries = []
     for row in rows:
@@ -191,11 +182,16 @@ def load_part(
     return loaded
 
 
-def load_not_music(features: Path, frontend: Frontend, windows: Windows) -> tuple[Part, str]:
-    """Features of sounds that aren't music, and the SHA-256 of their contents."""
+def _check_same_frontend(features: Path, frontend: Frontend, whose: str) -> None:
+    """Refuses features that another front-end wrote."""
     theirs = read_frontend(features)
     if theirs.fingerprint != frontend.fingerprint:
-        raise DataError(f"{features}: fingerprint {theirs.fingerprint}; the music's is {frontend.fingerprint}")
+        raise DataError(f"{features}: fingerprint {theirs.fingerprint}; the {whose} is {frontend.fingerprint}")
+
+
+def load_not_music(features: Path, frontend: Frontend, windows: Windows) -> tuple[Part, str]:
+    """Features of sounds that aren't music, and the SHA-256 of their contents."""
+    _check_same_frontend(features, frontend, "music's")
     paths = sorted(features.glob("*/*.npy"))
     if not paths:
         raise DataError(f"{features}: no <kind>/<number>.npy in it")
@@ -207,9 +203,7 @@ def load_not_music(features: Path, frontend: Frontend, windows: Windows) -> tupl
 
 def load_take(features: Path, frontend: Frontend, recorded: Part, labels: list[str]) -> tuple[Part, str]:
     """The tracks of a part once more, as devices in rooms heard them, and the SHA-256 of their features."""
-    theirs = read_frontend(features)
-    if theirs.fingerprint != frontend.fingerprint:
-        raise DataError(f"{features}: fingerprint {theirs.fingerprint}; the recordings' is {frontend.fingerprint}")
+    _check_same_frontend(features, frontend, "recordings'")
     arrays, digest = [], hashlib.sha256()
     for track, target, original in zip(recorded.tracks, recorded.targets, recorded.features):
         path = features / labels[target] / f"{track}.npy"

@@ -142,6 +142,13 @@ def _coloured(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return sosfilt([[1, -2, 1, 1, -2 * pole, pole * pole]], x)
 
 
+def write_wav(path: Path, samples: np.ndarray) -> None:
+    """Writes beside and renames: an interruption leaves no half file."""
+    partial = path.with_suffix(".partial")
+    wavfile.write(partial, RATE, samples)
+    partial.replace(path)
+
+
 def write(out: Path, count: int, seed: int) -> None:
     """Writes `count` clips of every kind; clips that are there already stay."""
     if shutil.which("flite") is None:
@@ -152,9 +159,7 @@ def write(out: Path, count: int, seed: int) -> None:
         for number in range(count):
             path = folder / f"{number:04d}.wav"
             if not path.is_file():
-                partial = path.with_suffix(".partial")
-                wavfile.write(partial, RATE, clip(kind, number, seed))
-                partial.replace(path)
+                write_wav(path, clip(kind, number, seed))
         print(f"{kind}: {count} clips of {SECONDS} s in {folder}", flush=True)
 
 

@@ -30,6 +30,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from table import read_table
+
 FOLDS = 5
 SEED = 1
 EXCERPTS = 13  # of 166 frames, every 88, in a track of 30 s
@@ -67,16 +69,7 @@ Group = tuple[Track, ...]  # tracks that must stay together
 def read_tracks(path: Path) -> list[Track]:
     """The table, sorted by track."""
     columns = ("track", "genre", "artist", "exact_duplicate_of", "fault_filtered_split")
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise ProtocolError(f"{path}: {error.strerror}") from None
-    if not rows:
-        raise ProtocolError(f"{path}: no tracks")
-    missing = [column for column in columns if column not in rows[0]]
-    if missing:
-        raise ProtocolError(f"{path}: no column {missing[0]!r}; it has {', '.join(rows[0])}")
+    rows = read_table(path, columns, ProtocolError)
     tracks = sorted((Track(*(row[column] for column in columns)) for row in rows), key=lambda track: track.name)
     known = Counter(track.name for track in tracks)
     for track in tracks:

@@ -10,7 +10,6 @@ judged are built otherwise, of walls and mirror images, in the runtime; none of 
 from __future__ import annotations
 
 import argparse
-import csv
 import multiprocessing
 import os
 import sys
@@ -20,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.io import wavfile
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
-from negatives import RATE, shaped_noise, unit
+from negatives import RATE, shaped_noise, unit, write_wav
+from table import read_table
 
 BANDS_HZ = ((20, 500), (500, 2500), (2500, 10_000))
 PEAK = 0.5
@@ -107,16 +106,14 @@ def take(task: Task) -> None:
         mono = resample_poly(mono, RATE // common, rate // common)
     samples = (heard(mono, np.random.default_rng(task.seed)) * 32767).round().astype(np.int16)
     task.to.parent.mkdir(parents=True, exist_ok=True)
-    partial = task.to.with_suffix(".partial")
-    wavfile.write(partial, RATE, samples)
-    partial.replace(task.to)
+    write_wav(task.to, samples)
 
 
 def tasks(args: argparse.Namespace) -> list[Task]:
     """Every take of every training track."""
     recordings = {path.stem: path for path in args.audio.rglob("*.*") if path.is_file()}
-    with args.split.open(encoding="utf-8", newline="") as file:
-        tracks = sorted({row["track"] for row in csv.DictReader(file) if row.get(args.split_column) == "train"})
+    rows = read_table(args.split, ("track", args.split_column), RoomsError)
+    tracks = sorted({row["track"] for row in rows if row[args.split_column] == "train"})
     if not tracks:
         raise RoomsError(f"{args.split}: no track has 'train' in the column {args.split_column!r}")
     missing = [track for track in tracks if track not in recordings]

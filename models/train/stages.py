@@ -29,7 +29,7 @@ from network import frames_for
 from studies import PACKAGE_STUDIES, PROTOCOLS, Study, read_record
 
 HERE = Path(__file__).parent
-SOURCES = ("protocols.py", "studies.py", "stages.py", "export.py")
+SOURCES = ("table.py", "protocols.py", "studies.py", "stages.py", "export.py")
 CALIBRATION_EXCERPTS = 100  # per genre, of a split by excerpts
 
 

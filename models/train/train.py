@@ -50,7 +50,7 @@ from network import NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_f
 SHOWN_ARTISTS = 5
 IN_ROOMS_SHARE = 0.7  # of a student's windows, where there are takes in rooms
 NOT_MUSIC_SHARE = 0.1  # windows that aren't music, as a share of those that are
-SOURCES = ("network.py", "teachers.py", "data.py", "augment.py", "evaluate.py", "train.py")
+SOURCES = ("network.py", "teachers.py", "table.py", "data.py", "augment.py", "evaluate.py", "train.py")
 
 
 @dataclass(frozen=True)

@@ -60,19 +60,20 @@ def shaped_noise(rng: np.random.Generator, samples: int = SAMPLES) -> np.ndarray
 
 
 def hum(rng: np.random.Generator) -> np.ndarray:
-    """Motors and transformers: a fundamental that wanders a little, its harmonics, some noise."""
-    wander = np.interp(np.arange(SAMPLES), np.linspace(0, SAMPLES, 9), rng.normal(0, 0.003, 9))
+    """Motors, whose fundamental wanders a little, and transformers, which are steady: harmonics, loud or faint noise."""
+    steady = rng.random() < 0.6
+    wander = np.interp(np.arange(SAMPLES), np.linspace(0, SAMPLES, 9), rng.normal(0, 0 if steady else 0.003, 9))
     phase = 2 * np.pi * np.cumsum(rng.uniform(30, 220) * (1 + wander)) / RATE
     decay = rng.uniform(0.3, 2.0)
     harmonics = [k**-decay * rng.random() * np.sin(k * phase + rng.uniform(0, 7)) for k in range(1, 25)]
-    return sum(harmonics) + rng.uniform(0, 0.3) * unit(shaped_noise(rng))
+    return unit(sum(harmonics)) + 10 ** rng.uniform(-4, -0.5) * unit(shaped_noise(rng))
 
 
 def tones(rng: np.random.Generator) -> np.ndarray:
     """One to four tones: whistles, beeps and sirens; some sweep, some are cut into pulses."""
     time = np.arange(SAMPLES) / RATE
     total = np.zeros(SAMPLES)
-    for _ in range(rng.integers(1, 5)):
+    for _ in range(rng.choice((1, 1, 2, 3, 4))):
         pitch = np.log2(rng.uniform(80, 6000))
         if rng.random() < 0.3:
             pitch = pitch + rng.uniform(0, 1) * np.sin(2 * np.pi * rng.uniform(0.05, 5) * time)
@@ -111,7 +112,8 @@ def _spoken(rng: np.random.Generator) -> np.ndarray:
         command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.2f}", "-t", words, "-o", str(path)]
         subprocess.run(command, check=True, capture_output=True)
         rate, samples = wavfile.read(path)
-    samples = resample_poly(samples.astype(float), RATE, rate + int(rng.integers(-1200, 1201)))
+    # Another rate is another throat: larger or smaller by up to a quarter.
+    samples = resample_poly(samples.astype(float), RATE, round(rate * 1.25 ** rng.uniform(-1, 1) / 100) * 100)
     return unit(np.resize(samples, SAMPLES))
 
 
@@ -170,7 +172,7 @@ def main() -> None:
         "harmonynet features --out not-music-features not-music",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for <kind>/<number>.wav")
-    parser.add_argument("--count", type=int, default=80, metavar="N", help="clips per kind (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=120, metavar="N", help="clips per kind (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of everything random (default: %(default)s)")
     args = parser.parse_args()
     try:

@@ -49,7 +49,7 @@ from network import NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_f
 
 SHOWN_ARTISTS = 5
 IN_ROOMS_SHARE = 0.7  # of a student's windows, where there are takes in rooms
-NOT_MUSIC_SHARE = 0.1  # windows that aren't music, as a share of those that are
+NOT_MUSIC_SHARE = 0.15  # windows that aren't music, as a share of those that are
 SOURCES = ("network.py", "teachers.py", "table.py", "data.py", "augment.py", "evaluate.py", "train.py")
 
 
@@ -58,10 +58,11 @@ class Config:
     """Everything that decides the weights, besides data and code."""
 
     network: str = "harmonynet"
-    teachers: str = "statistics,pooled"
+    teachers: str = "statistics,pooled,pooled,coarse"
     teaching: float = 0.8
     lessons: str = "colour"
-    epochs: int = 24
+    lesson_epochs: int = 16
+    epochs: int = 30
     steps: int = WINDOW_STEPS
     windows: str = "random"
     windows_per_track: int = 14
@@ -160,7 +161,12 @@ def teacher_configs(config: Config) -> dict[str, Config]:
         raise TrainError(f"no such teacher: {', '.join(unknown)}; there are {', '.join(TEACHERS)}")
     return {
         f"teacher-{number}-{name}": replace(
-            config, network=name, teachers="", augmentation=config.lessons, seed=1000 * config.seed + number
+            config,
+            network=name,
+            teachers="",
+            augmentation=config.lessons,
+            epochs=config.lesson_epochs,
+            seed=1000 * config.seed + number,
         )
         for number, name in enumerate(names, 1)
     }
@@ -535,6 +541,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "teachers": "networks that are trained first and teach, separated by commas",
         "teaching": "share of the teachers' opinion in the targets",
         "lessons": "augmentation that the teachers are trained with",
+        "lesson_epochs": "length of each teacher's run",
         "epochs": "length of the run and of the cosine schedule",
         "steps": "length of a window: steps of the network, 8·steps + 14 frames",
         "windows": "where training windows lie: at random positions, or every window of the grid once per epoch",

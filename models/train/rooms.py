@@ -1,4 +1,4 @@
-"""Writes every training track as devices in rooms would hear it: recordings in, recordings out.
+"""Writes tracks as devices in rooms would hear them, to train on: recordings in, recordings out.
 
     OUT/<take>/<genre>/<track>.wav      16 bits, mono, 22,050 Hz; as long as the recording, and in time with it
 
@@ -110,10 +110,10 @@ def take(task: Task) -> None:
 
 
 def tasks(args: argparse.Namespace) -> list[Task]:
-    """Every take of every training track."""
+    """Every take of every track that is wanted."""
     recordings = {path.stem: path for path in args.audio.rglob("*.*") if path.is_file()}
     rows = read_table(args.split, ("track", args.split_column), RoomsError)
-    tracks = sorted({row["track"] for row in rows if row[args.split_column] == "train"})
+    tracks = sorted({row["track"] for row in rows if args.all or row[args.split_column] == "train"})
     if not tracks:
         raise RoomsError(f"{args.split}: no track has 'train' in the column {args.split_column!r}")
     missing = [track for track in tracks if track not in recordings]
@@ -140,6 +140,9 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, required=True, metavar="DIR", help="folders of recordings, one per genre")
     parser.add_argument("--split", type=Path, required=True, metavar="CSV", help="table with the columns track and a part")
     parser.add_argument("--split-column", default="fault_filtered_split", metavar="NAME", help="default: %(default)s")
+    parser.add_argument(
+        "--all", action="store_true", help="every track, not only those to train on: for study.py, whose splits differ"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for <take>/<genre>/<track>.wav")
     parser.add_argument("--takes", type=int, default=4, metavar="N", help="rooms per track (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of everything random (default: %(default)s)")

@@ -121,8 +121,8 @@ class Studio:
         call = [sys.executable, HERE / "train.py", "--features", self.args.features, "--split", folder / "split.csv"]
         call += ["--split-column", "part", "--run", folder / "training", "--recipe", study.recipe]
         call += [*PROTOCOLS[study.protocol].arguments, "--threads", self.args.threads]
-        if study.recipe == "shipped":  # the paper's network has never heard anything but music
-            call += ["--not-music", self.args.not_music]
+        if study.recipe == "shipped":  # the paper's network has heard nothing but recorded music
+            call += ["--not-music", self.args.not_music, "--rooms", *self.args.rooms]
         execute(call, lock)
         if not (self.training(study) or {"result": {"finished": False}})["result"]["finished"]:
             raise StudyError(f"{folder}: train.py ended without finishing the training")

@@ -15,7 +15,7 @@ work: a study that another process is at is left to it. A record holds aggregate
     python models/train/study.py run p2-track --recipe paper --fold 3 --split gtzan.csv --features features \\
         --audio gtzan-mp3 --runs runs
     python models/train/study.py run all --split gtzan.csv --features features --audio gtzan-mp3 \\
-        --lossless gtzan-lossless --not-music not-music-features --runs runs
+        --lossless gtzan-lossless --not-music not-music-features --rooms rooms-features/* --runs runs
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def show(studio: Studio, studies: list[Study]) -> None:
 def lacking(studio: Studio, study: Study) -> str | None:
     """The option without which the study cannot be run; `None` where it can."""
     if study.trains:
-        return "--not-music" if study.recipe == "shipped" and not studio.args.not_music else None
+        wanted = {"--not-music": studio.args.not_music, "--rooms": studio.args.rooms}
+        return next((name for name, given in wanted.items() if study.recipe == "shipped" and not given), None)
     return "--lossless" if study.protocol == "lossless" and not studio.args.lossless else None
 
 
@@ -163,6 +164,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run.add_argument("--audio", type=Path, required=True, metavar="DIR", help="recordings of all tracks")
     run.add_argument("--lossless", type=Path, metavar="DIR", help="lossless recordings of some")
     run.add_argument("--not-music", type=Path, metavar="DIR", help="features of what isn't music, for --recipe shipped")
+    run.add_argument(
+        "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of all tracks in rooms, likewise"
+    )
     target = HERE.parent.parent / "target" / "release"
     for program in ("harmonynet", "quantize"):
         run.add_argument(

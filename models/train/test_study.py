@@ -176,7 +176,7 @@ class Running(Scratch):
 
     def test_another_configuration_is_not_mixed_with_what_is_there(self) -> None:
         study.run_all(self.studio(), [self.one])
-        changed = {"p2-track": studies.Protocol("p2-track", "", ("paper",), 5, (*SHORT, "--seed", "9"))}
+        changed = {"p2-track": studies.Protocol("p2-track", "", ("paper",), 5, (*studies.WINDOWS_OF_P3, *SHORT, "--seed", "9"))}
         with mock.patch.dict(studies.PROTOCOLS, changed):
             studio = self.studio()
             self.assertFalse(studio.done(self.one))
@@ -184,15 +184,18 @@ class Running(Scratch):
         self.assertIn("configuration.seed was 1 and is now 9; delete this folder", failed)
         self.assertEqual(len(self.calls("harmonynet")), 1)
 
-    def test_the_shipped_recipe_is_told_what_isn_t_music(self) -> None:
+    def test_the_shipped_recipe_hears_what_isn_t_music_and_rooms(self) -> None:
         one = Study("p2-track", "shipped", 1)
         study.run_all(self.studio(), [one])
-        self.assertIn("p2-track-shipped-fold1: skipped, needs --not-music", self.printed.getvalue())
+        study.run_all(self.studio("all", "--not-music", "speech"), [one])
+        for option in ("--not-music", "--rooms"):
+            self.assertIn(f"p2-track-shipped-fold1: skipped, needs {option}", self.printed.getvalue())
+        beside = ["--not-music", "speech", "--rooms", "1", "2"]
         with mock.patch.object(stages, "execute", side_effect=study.StudyError("seen")) as execute:
             for chosen, given in ((one, True), (self.one, False)):
-                study.run_all(self.studio("all", "--not-music", "speech"), [chosen])
+                study.run_all(self.studio("all", *beside), [chosen])
                 call = [str(word) for word in execute.call_args.args[0]]
-                self.assertEqual(call[-2:] == ["--not-music", "speech"], given)
+                self.assertEqual(call[-5:] == beside, given)
 
     def test_the_shipped_package_is_measured_once_per_model(self) -> None:
         shipped = Study("p3", "shipped", trains=False)

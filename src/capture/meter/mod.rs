@@ -37,6 +37,7 @@ const PAIRS: usize = CHANNELS * (CHANNELS - 1) / 2;
 /// Measures interleaved frames.
 #[derive(Clone, Debug)]
 pub struct Meter {
+    rate_hz: u32,
     channels: usize,
     frames: u64,
     each: [ChannelMeter; CHANNELS],
@@ -72,7 +73,7 @@ impl Meter {
             return Err(CaptureError::Rate(rate_hz));
         }
         let each = core::array::from_fn(|_| ChannelMeter::new(rate_hz));
-        Ok(Self { channels: channels.into(), frames: 0, each, pairs: [Products::default(); PAIRS] })
+        Ok(Self { rate_hz, channels: channels.into(), frames: 0, each, pairs: [Products::default(); PAIRS] })
     }
 
     /// Takes whole frames; a rest that is none is left out.
@@ -98,6 +99,12 @@ impl Meter {
     /// Says that frames were lost here: no run, stretch or hum goes on across.
     pub fn gap(&mut self) {
         self.each.iter_mut().for_each(ChannelMeter::gap);
+    }
+
+    /// Frames per second.
+    #[must_use]
+    pub fn rate_hz(&self) -> u32 {
+        self.rate_hz
     }
 
     /// Frames measured.

@@ -38,7 +38,7 @@ fn pi_4() -> tempfile::TempDir {
     write(root, "heard.raw", 1_000_000_i32.to_le_bytes().repeat(200_000));
     let heard = root.join("heard.raw");
     let microphones = format!(
-        "pcm.mic {{ type file slave.pcm null file /dev/null infile \"{}\" format raw }}\npcm.mute {{ type null }}\n",
+        "pcm.mic {{ type file slave.pcm {{ type null }} file /dev/null infile \"{}\" format raw }}\npcm.mute {{ type null }}\n",
         heard.display()
     );
     write(root, "asound.conf", microphones);
@@ -65,7 +65,7 @@ fn a_machine_without_faults_ends_well_and_is_told_line_by_line() {
         "ok       boot           /boot/firmware/config.txt has every line",
         "ok       microphone     `mic`: 48000 Hz, 2 ch, S32_LE",
         "ok       display        MAX7219 matrix on spi0.0: /dev/spidev0.0 can be used",
-        "ok       undervoltage   none",
+        "ok       undervoltage   none now",
         "ok       memory         2929 MiB free",
         "ok       model          harmonynet",
         "unknown  temperature    this kernel does not tell",

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use harmonynet::settings::Settings;
 use harmonynet::settings::board::Parts;
+use harmonynet::settings::{DEFAULT_FILE, Settings};
 
 use self::finding::{Finding, Report, Status};
 use self::machine::{Files, Machine, This};
@@ -63,6 +63,8 @@ struct Patient<'a> {
     parts: &'static Parts,
     /// What was wrong on the way to the settings, and what is used instead.
     loaded: &'a Loaded,
+    /// The settings file, if there is one.
+    file: Option<&'a Path>,
     /// The folder for the last good settings, if one is named.
     state: Option<&'a Path>,
 }
@@ -101,6 +103,7 @@ pub(crate) fn run(args: &DoctorArgs, loaded: &Loaded) -> Result<()> {
         settings: &loaded.settings,
         parts: Parts::shipped()?,
         loaded,
+        file: args.settings.file().or(Some(Path::new(DEFAULT_FILE)).filter(|file| file.exists())),
         state: args.settings.state(),
     };
     let mut report = Report::default();

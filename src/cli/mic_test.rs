@@ -7,10 +7,8 @@ mod report;
 mod save;
 
 use std::io::{IsTerminal as _, stdout};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use clap::builder::Resettable;
 use harmonynet::capture::Channel;
@@ -80,9 +78,7 @@ pub(crate) fn run(args: &mut MicTestArgs, loaded: &Loaded) -> Result<()> {
         args.source.channel = Channel::Mix;
     }
     let mut source = args.source.source()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let heard_signal = Arc::clone(&stop);
-    ctrlc::set_handler(move || heard_signal.store(true, Ordering::Relaxed)).context("handling Ctrl-C")?;
+    let stop = super::stop::flag()?;
 
     let mut bars = (!args.json).then(|| Bars::new(stdout(), stdout().is_terminal()));
     if bars.is_some() {

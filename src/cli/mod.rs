@@ -13,6 +13,7 @@ mod listen;
 mod mic_test;
 mod model;
 mod source;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -10,13 +10,15 @@ const WARM: f64 = 75.0;
 const HOT: f64 = 85.0;
 
 /// The bits of the firmware's `get_throttled`
-/// (<https://www.raspberrypi.com/documentation/computers/os.html#get_throttled>); those of the past lie 16 higher.
+/// (<https://www.raspberrypi.com/documentation/computers/os.html#get_throttled>); those of the past lie 16 higher. The
+/// kernel's voltage sensor clears those every two seconds (drivers/hwmon/raspberrypi-hwmon.c), so that they tell of the
+/// start only where it doesn't run.
 mod bit {
     pub(super) const UNDERVOLTAGE: u32 = 1;
     pub(super) const CAPPED: u32 = 1 << 1;
     pub(super) const THROTTLED: u32 = 1 << 2;
     pub(super) const SOFT_LIMIT: u32 = 1 << 3;
-    pub(super) const SINCE_START: u32 = 16;
+    pub(super) const PAST: u32 = 16;
 }
 
 const SUPPLY: &str = "use a supply for this board (5.1 V; 2.5 A, a Pi 4 3 A, a Pi 5 5 A) with a short, thick cable, and \
@@ -77,15 +79,11 @@ pub(super) fn throttling(patient: &Patient<'_>) -> Vec<Finding> {
     vec![if says(slowed) {
         let why = if says(bit::UNDERVOLTAGE) { SUPPLY } else { COOLING };
         Finding::warning("throttling", format!("the processor is slowed down now ({bits:#x})"), why)
-    } else if says(slowed << bit::SINCE_START) {
-        let why = if says(bit::UNDERVOLTAGE << bit::SINCE_START) { SUPPLY } else { COOLING };
-        Finding::warning(
-            "throttling",
-            format!("the processor was slowed down since the start ({bits:#x})"),
-            why,
-        )
+    } else if says(slowed << bit::PAST) {
+        let why = if says(bit::UNDERVOLTAGE << bit::PAST) { SUPPLY } else { COOLING };
+        Finding::warning("throttling", format!("the processor was slowed down lately ({bits:#x})"), why)
     } else {
-        Finding::ok("throttling", "the processor was not slowed down since the start")
+        Finding::ok("throttling", "the processor is not slowed down, nor was it lately")
     }]
 }
 
@@ -95,17 +93,21 @@ pub(super) fn undervoltage(patient: &Patient<'_>) -> Vec<Finding> {
     let alarm = volt_alarm(files);
     let bits = throttled(files);
     let now = alarm == Some(true) || bits.is_some_and(|bits| bits & bit::UNDERVOLTAGE != 0);
-    let since = bits.is_some_and(|bits| bits & (bit::UNDERVOLTAGE << bit::SINCE_START) != 0);
+    let past = bits.is_some_and(|bits| bits & (bit::UNDERVOLTAGE << bit::PAST) != 0);
     vec![if now {
         Finding::error(
             "undervoltage",
             "the supply is too weak now: USB devices and the card may fail",
             SUPPLY,
         )
-    } else if since {
-        Finding::warning("undervoltage", "the supply was too weak since the start", SUPPLY)
+    } else if past {
+        Finding::warning(
+            "undervoltage",
+            "the supply was too weak lately; `journalctl -k -g oltage` tells when",
+            SUPPLY,
+        )
     } else if alarm.is_some() || bits.is_some() {
-        Finding::ok("undervoltage", "none")
+        Finding::ok("undervoltage", "none now, nor lately")
     } else {
         Finding::unknown("undervoltage", "this kernel does not tell")
     }]

@@ -3,7 +3,8 @@
 use super::{Finding, Patient};
 
 const MIB: u64 = 1 << 20;
-/// Free memory that `listen` needs at least, and with which nothing is short.
+/// Free memory that `listen` needs at least (it holds some 35 MiB: `VmHWM` in /proc/PID/status), and with which nothing is
+/// short.
 const MEMORY: (u64, u64) = (48 * MIB, 96 * MIB);
 /// Free disk that the last good settings need at least, and with which nothing is short.
 const DISK: (u64, u64) = (MIB, 16 * MIB);

@@ -19,7 +19,8 @@ pub(super) fn settings(patient: &Patient<'_>) -> Vec<Finding> {
     let config = config.as_ref().map(|(place, text)| (place.as_str(), text.as_str()));
     found.extend(conflicts::find(patient.settings, patient.parts, config).iter().map(of_problem));
     if found.is_empty() {
-        found.push(Finding::ok("settings", "nothing is wrong, and nothing is wired twice"));
+        let place = patient.file.map_or_else(|| "no file".to_string(), |file| file.display().to_string());
+        found.push(Finding::ok("settings", format!("{place}: nothing is wrong, and nothing is wired twice")));
     }
     found
 }
@@ -41,7 +42,7 @@ pub(super) fn model(args: &ModelArgs) -> Vec<Finding> {
         args.engine(&package)?;
         let manifest = package.manifest();
         Ok(format!(
-            "{} {} ({}): hashes are right, the {} graph computes its golden window",
+            "{} {} {}: hashes are right, the {} graph computes its golden window",
             manifest.name,
             manifest.version,
             package.source(),

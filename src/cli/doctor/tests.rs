@@ -98,6 +98,7 @@ impl Simulated {
             settings: &loaded.settings,
             parts: Parts::shipped().unwrap(),
             loaded,
+            file: None,
             state: Some(self.folder.path()),
         };
         CHECKS.iter().flat_map(|check| check(&patient)).collect()

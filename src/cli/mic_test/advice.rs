@@ -161,11 +161,16 @@ impl Advice {
                 }
             }
         }
-        self.channel = Some(self.choose(heard, &alive, loudest));
+        self.channel = Some(self.choose(heard, &alive, loudest, wiring.listened));
         alive
     }
 
-    fn choose(&mut self, heard: &Heard, alive: &[u8], loudest: u8) -> Channel {
+    /// The channel to listen to: the one that is listened to, unless another is better.
+    fn choose(&mut self, heard: &Heard, alive: &[u8], loudest: u8, listened: Channel) -> Channel {
+        let kept = match listened {
+            Channel::Pick(index) => alive.contains(&index).then_some(listened),
+            Channel::Mix => None,
+        };
         let both = |a: &u8, b: &u8| alive.contains(a) && alive.contains(b);
         let pairs = || heard.pairs.iter().filter(|(a, b, _)| both(a, b));
         if let Some((a, b, _)) = pairs().find(|pair| pair.2.correlation.is_some_and(|r| r < OPPOSITE)) {
@@ -175,10 +180,10 @@ impl Advice {
                 format!("it is the opposite of channel {}: their mean is nearly nothing", a + 1),
                 "listen to one of them, not to mix; one capsule or wire pair is reversed",
             );
-            return Channel::Pick(loudest);
+            return kept.unwrap_or(Channel::Pick(loudest));
         }
         if alive.len() < heard.channels.len() {
-            return Channel::Pick(loudest);
+            return kept.unwrap_or(Channel::Pick(loudest));
         }
         let identical = pairs().count() > 0 && pairs().all(|(_, _, pair)| pair.identical);
         if identical {
@@ -188,9 +193,9 @@ impl Advice {
                 "all channels are the same, sample by sample".into(),
                 "nothing to do: one microphone, delivered more than once",
             );
-            return Channel::Pick(0);
+            return kept.unwrap_or(Channel::Pick(0));
         }
-        Channel::Mix
+        kept.unwrap_or(Channel::Mix)
     }
 
     fn judge_signal(&mut self, index: u8, channel: &ChannelHeard) {
@@ -247,7 +252,7 @@ impl Advice {
         let Some((peak, rms, floor)) = signals().filter_map(levels).max_by(|a, b| a.0.total_cmp(&b.0)) else {
             return;
         };
-        if rms - floor < HEARD_DB {
+        if rms - floor < HEARD_DB && floor <= QUIET_DBFS {
             self.note(
                 "nothing-heard",
                 None,

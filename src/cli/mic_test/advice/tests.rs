@@ -72,6 +72,13 @@ fn the_channel_that_speaks_is_suggested_and_the_wrong_one_is_told() {
     let same = Advice::of(&heard(vec![good(), good()], 1.0), &Wiring::default());
     assert_eq!((kinds(&same), same.channel), (vec![("identical-channels", None)], Some(Channel::Pick(0))));
 
+    // What is listened to stays, where it is no worse than another.
+    let second = Wiring { listened: Channel::Pick(1), ..Wiring::default() };
+    for correlation in [-0.99, 0.4, 1.0] {
+        let kept = Advice::of(&heard(vec![good(), good()], correlation), &second);
+        assert_eq!(kept.channel, Some(Channel::Pick(1)), "{correlation}");
+    }
+
     let nothing = Advice::of(&heard(vec![dead(), dead()], 0.0), &Wiring::default());
     assert_eq!((kinds(&nothing), nothing.channel, nothing.silence_dbfs), (vec![("dead", None)], None, None));
 }
@@ -96,6 +103,11 @@ fn gain_is_suggested_where_there_is_something_to_turn() {
     let advice = Advice::of(&heard(vec![faint], 0.0), &i2s);
     assert_eq!((kinds(&advice), advice.gain_db), (vec![("faint", None)], None));
     assert!(advice.findings[0].mend.contains("no gain to turn"), "{advice:?}");
+
+    // Music without a pause is loud enough, whatever its floor.
+    let mut endless = good();
+    (endless.signal.floor_dbfs, endless.quiet_dbfs) = (Some(-27.0), Some(-30.0));
+    assert_eq!(kinds(&Advice::of(&heard(vec![endless], 0.0), &usb)), [("no-quiet", None)]);
 
     // Nobody played anything: nothing is said about gain.
     faint.signal.rms_dbfs = Some(-61.0);

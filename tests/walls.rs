@@ -60,6 +60,8 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("ctrlc", OneFile("cli")),
     ("indicatif", OneFile("cli")),
     ("npyz", OneFile("cli")),
+    ("toml_edit", OneFile("cli")),
+    ("rustix", OneFile("cli")),
     ("csv", Below("cli")),
     ("tempfile", Below("cli")),
     ("clap", Below("cli")),

@@ -12,7 +12,8 @@
 //! [`Limited`], [`FaultInjector`], a room that is not there). The conditioning and the trait are `no_std` and never allocate; [`Conditioner::feed`] can be
 //! fed straight from a DMA buffer.
 //!
-//! Not here: queues, threads and log lines (the pipeline has them), and anything that looks at what the sound is.
+//! [`meter`] measures frames as they come, for whoever sets a microphone up. Not here: queues, threads and log lines (the
+//! pipeline has them), and anything that looks at what the sound is.
 
 mod channel;
 mod conditioner;
@@ -20,6 +21,7 @@ mod dc;
 pub mod demo; // self-made music
 mod fault_injector;
 mod limit;
+pub mod meter; // how good a signal is
 mod random;
 mod resample;
 mod sample_format;

@@ -43,6 +43,18 @@ pub(crate) struct SettingsArgs {
     set: Vec<String>,
 }
 
+impl SettingsArgs {
+    /// The settings file that was named.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.config.as_deref().filter(|file| !file.as_os_str().is_empty())
+    }
+
+    /// The state folder that was named.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.state.as_deref().filter(|state| !state.as_os_str().is_empty())
+    }
+}
+
 /// Options of `config`.
 #[derive(Args)]
 pub(crate) struct ConfigCommand {
@@ -157,32 +169,57 @@ enum Layers<'a> {
     Environment,
     /// The environment and the settings file.
     All(&'a SettingsArgs),
+    /// The same, but what is broken is told instead of used, and no copy is kept.
+    Forgiving(&'a SettingsArgs),
 }
 
 /// Reads the layers below the command line and lays it over them; for commands that take no settings, only the defaults.
-fn load(layers: Layers<'_>, said: &[(&'static str, String)]) -> Result<Loaded> {
+fn load(layers: Layers<'_>, said: &[(&'static str, String)], root: &Path) -> Result<Loaded> {
     let command_line = Layer::of_command_line(said.iter().map(|(name, text)| (*name, text.as_str())))?;
+    // What isn't Unicode is no setting of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+    let mut broken = Vec::new();
     let environment = match layers {
         Layers::None => Layer::default(),
-        // What isn't Unicode is no setting of ours.
-        _ => Layer::of_environment(
-            std::env::vars_os()
-                .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?))),
-        )?,
+        Layers::Forgiving(_) => Layer::of_environment(variables).unwrap_or_else(|Problems(found)| {
+            broken = found;
+            Layer::default()
+        }),
+        Layers::Environment | Layers::All(_) => Layer::of_environment(variables)?,
     };
     let (file, problems, instead) = match layers {
         Layers::All(args) => read(args)?,
-        _ => (Layer::default(), Vec::new(), None),
+        Layers::Forgiving(args) => read_forgiving(args),
+        Layers::None | Layers::Environment => (Layer::default(), Vec::new(), None),
     };
-    let settings = Settings::resolve(&command_line, &environment, &file, &board::compatible())?;
-    Ok(Loaded { settings, problems, instead })
+    broken.extend(problems);
+    let settings = Settings::resolve(&command_line, &environment, &file, &board::compatible_below(root))?;
+    Ok(Loaded { settings, problems: broken, instead })
+}
+
+/// The file's layer; of a broken file the last good one, as a running device would take it, or none.
+fn read_forgiving(args: &SettingsArgs) -> (Layer, Vec<Problem>, Option<Instead>) {
+    let named = args.file();
+    let file = named.unwrap_or(Path::new(DEFAULT_FILE));
+    if named.is_none() && !file.exists() {
+        return (Layer::default(), Vec::new(), None);
+    }
+    match (of_file(file), args.state()) {
+        (Ok(layer), _) => (layer, Vec::new(), None),
+        (Err(_), Some(state)) => {
+            let good = last_good::read(file, state);
+            (good.layer, good.problems, good.instead)
+        }
+        (Err(Problems(problems)), None) => (Layer::default(), problems, Some(Instead::Nothing)),
+    }
 }
 
 /// The file's layer; of a running device the last good one, with what is wrong.
 fn read(args: &SettingsArgs) -> Result<(Layer, Vec<Problem>, Option<Instead>)> {
-    let named = args.config.as_deref().filter(|file| !file.as_os_str().is_empty());
+    let named = args.file();
     let file = named.unwrap_or(Path::new(DEFAULT_FILE));
-    if let Some(state) = args.state.as_deref().filter(|state| !state.as_os_str().is_empty()) {
+    if let Some(state) = args.state() {
         let good = last_good::read(file, state);
         return Ok((good.layer, good.problems, good.instead));
     }
@@ -220,11 +257,14 @@ pub(crate) fn parse(command: Command, line: Vec<OsString>) -> Result<(ArgMatches
     let layers = match &args {
         // Another file is to be judged, or none at all: this machine's settings have no say.
         _ if checks_only => Layers::None,
+        // Whoever looks for what is wrong must not stop at the first thing.
+        Some(args) if inner_command.get_name() == "doctor" => Layers::Forgiving(args),
         Some(args) => Layers::All(args),
         None if has(inner_command, "graph") => Layers::Environment,
         None => Layers::None,
     };
-    let loaded = load(layers, &said)?;
+    let root = inner.try_get_one::<PathBuf>("root").ok().flatten();
+    let loaded = load(layers, &said, root.map_or(Path::new("/"), PathBuf::as_path))?;
     let chosen = outer.subcommand_name();
     let matches = with_defaults(command, chosen, &loaded.settings)?.get_matches_from(&line);
     Ok((matches, loaded))

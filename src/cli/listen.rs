@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{IsTerminal as _, stdout};
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::{CaptureError, Supervisor, SystemClock};
 use harmonynet::decide::Decider;
@@ -106,9 +104,7 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     if let Some(frames) = args.verdict_frames {
         recognizer = recognizer.with_period(frames);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let heard_signal = Arc::clone(&stop);
-    ctrlc::set_handler(move || heard_signal.store(true, Ordering::Relaxed)).context("handling Ctrl-C")?;
+    let stop = super::stop::flag()?;
 
     let mut stage = Stage::new(args, &source.name)?;
     if loaded.instead.is_some() {

@@ -4,13 +4,16 @@ mod classify;
 mod config;
 mod demo;
 mod devices;
+mod doctor;
 mod engine;
 mod evaluate;
 mod features;
 mod files;
 mod listen;
+mod mic_test;
 mod model;
 mod source;
+mod stop;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,8 @@ Examples:
   harmonynet listen --json | jq .genre    one JSON object per verdict
   harmonynet classify *.flac              the genre of recordings
   harmonynet devices                      microphones and what they can do
+  harmonynet doctor                       what is wrong with this machine, and what mends it
+  harmonynet mic-test                     level, noise, hum and clipping of the microphone
   harmonynet model                        what is in the model package, and whether it verifies
   harmonynet config --print               every setting, its value and where that came from
 
@@ -50,6 +55,12 @@ enum Command {
     /// List microphones, their formats and rates
     #[command(after_help = devices::EXAMPLES)]
     Devices(devices::DevicesArgs),
+    /// Examine this machine: microphone, display, boot configuration, power, model, settings
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(Box<doctor::DoctorArgs>),
+    /// Measure a microphone and suggest what to set
+    #[command(after_help = mic_test::EXAMPLES)]
+    MicTest(Box<mic_test::MicTestArgs>),
     /// Show what is in a model package and verify it
     #[command(after_help = model::EXAMPLES)]
     Model(model::ModelCommand),
@@ -89,6 +100,8 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Listen(args)) => listen::run(&args, loaded),
         Some(Command::Classify(args)) => classify::run(&args),
         Some(Command::Devices(args)) => devices::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args, loaded),
+        Some(Command::MicTest(mut args)) => mic_test::run(&mut args, loaded),
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::Config(args)) => config::run(&args, loaded),
         Some(Command::Features(args)) => features::run(&args),

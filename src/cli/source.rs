@@ -94,6 +94,19 @@ pub(crate) struct Source {
 }
 
 impl SourceArgs {
+    /// The microphone's name, where no other source is named.
+    pub(crate) fn device(&self) -> Option<&str> {
+        (self.file.is_none() && self.demo.is_none()).then_some(self.device.as_str())
+    }
+
+    /// The number that was given instead of a file, and for which there is none.
+    pub(crate) fn take_seconds(&mut self) -> Option<f64> {
+        let file = self.file.as_deref().filter(|file| !file.exists())?;
+        let seconds = file.to_str()?.parse().ok()?;
+        self.file = None;
+        Some(seconds)
+    }
+
     /// The source that the options name.
     ///
     /// Must be called before any thread is started: playing music through ALSA sets an environment variable.

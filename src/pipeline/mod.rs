@@ -18,4 +18,6 @@ pub mod queue;
 #[cfg(feature = "std")]
 pub mod recording;
 
+#[cfg(feature = "std")]
+pub use priority::real_time_is_granted;
 pub use recognizer::Recognizer;

@@ -16,3 +16,9 @@ pub(super) fn raise() -> bool {
     set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), policy)
         .is_ok()
 }
+
+/// Whether the capture thread would get its real-time priority here: a thread asks for it, and ends.
+#[must_use]
+pub fn real_time_is_granted() -> bool {
+    std::thread::spawn(raise).join().unwrap_or(false)
+}

@@ -9,7 +9,7 @@
 //! wired together, [`last_good`] keeps a running device alive when its file is broken. Everything that is wrong is a
 //! [`Problem`] with place, line, field and mend.
 //!
-//! The file is only ever read. Not for acting on settings: who needs a value asks [`Settings`] for it.
+//! The file is only read here. Not for acting on settings: who needs a value asks [`Settings`] for it.
 
 pub mod board;
 pub mod conflicts;

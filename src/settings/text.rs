@@ -11,7 +11,8 @@ const HEAD: &str = "\
 # Settings of harmonynet. Every key is shown with its default; remove the `#` before a line to change it.
 # The command line is stronger than the environment, that is stronger than this file, this file is stronger than what
 # the board calls for. `harmonynet config --print` shows what holds and why; `harmonynet config --check FILE` finds
-# mistakes. This text is printed by `harmonynet config --example`. Nothing ever rewrites this file.
+# mistakes. This text is printed by `harmonynet config --example`. Only
+# `harmonynet mic-test --save` writes into this file, when it is asked to.
 ";
 
 /// The documented example file: every key, commented out.

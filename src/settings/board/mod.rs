@@ -341,7 +341,13 @@ impl Parts {
 /// tree.
 #[must_use]
 pub fn compatible() -> Vec<String> {
-    let Ok(bytes) = std::fs::read("/proc/device-tree/compatible") else { return Vec::new() };
+    compatible_below(std::path::Path::new("/"))
+}
+
+/// [`compatible`] of the system whose root is the folder `root`.
+#[must_use]
+pub fn compatible_below(root: &std::path::Path) -> Vec<String> {
+    let Ok(bytes) = std::fs::read(root.join("proc/device-tree/compatible")) else { return Vec::new() };
     let names = bytes.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }

@@ -6,6 +6,7 @@
 //! | [`recording`] | a whole recording in, one verdict out | `std` |
 //! | [`listen`] | the threads of live listening | `std` |
 //! | [`queue`] | the lock-free queue between them | `std` |
+//! | [`refresher`] | a display on a thread of its own | `std` |
 
 mod recognizer;
 
@@ -17,5 +18,7 @@ mod priority;
 pub mod queue;
 #[cfg(feature = "std")]
 pub mod recording;
+#[cfg(feature = "std")]
+pub mod refresher;
 
 pub use recognizer::Recognizer;

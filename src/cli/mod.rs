@@ -4,10 +4,13 @@ mod classify;
 mod config;
 mod demo;
 mod devices;
+mod display_test;
 mod engine;
 mod evaluate;
 mod features;
 mod files;
+mod interrupt;
+mod leds;
 mod listen;
 mod model;
 mod source;
@@ -24,6 +27,8 @@ Examples:
   harmonynet listen --json | jq .genre    one JSON object per verdict
   harmonynet classify *.flac              the genre of recordings
   harmonynet devices                      microphones and what they can do
+  harmonynet display-test --display max7219
+                                          every state on an LED display, and how it is wired
   harmonynet model                        what is in the model package, and whether it verifies
   harmonynet config --print               every setting, its value and where that came from
 
@@ -53,6 +58,9 @@ enum Command {
     /// Show what is in a model package and verify it
     #[command(after_help = model::EXAMPLES)]
     Model(model::ModelCommand),
+    /// Show every state on an LED display, and how it is wired
+    #[command(after_help = display_test::EXAMPLES)]
+    DisplayTest(display_test::DisplayTestArgs),
     /// Show what is set and why, check a settings file, print boot lines
     #[command(after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
@@ -90,6 +98,7 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Classify(args)) => classify::run(&args),
         Some(Command::Devices(args)) => devices::run(&args),
         Some(Command::Model(args)) => model::run(&args),
+        Some(Command::DisplayTest(args)) => display_test::run(&args, loaded),
         Some(Command::Config(args)) => config::run(&args, loaded),
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),

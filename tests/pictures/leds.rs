@@ -13,7 +13,7 @@ use harmonynet::display::leds::strip::{Chips, StripConfig};
 use harmonynet::display::leds::{Brightness, Device, Rotation, Setup, Simulated};
 use harmonynet::display::picture::{self, Lamps};
 use harmonynet::display::test_card;
-use harmonynet::flow::Scene;
+use harmonynet::flow::{Label, Level, Scene, State};
 use harmonynet::spec::SAMPLE_RATE_HZ;
 
 use super::assert_committed;
@@ -63,15 +63,26 @@ impl Lamps for Sheet {
 /// The widest display of which every state goes into one SVG picture; of a wider one, only the genre does.
 const SHEET_WIDTH: u32 = 64;
 
-/// Shows the states of the test card and compares what is seen: each at its first moment, and where `moving` two seconds and
-/// a half later too.
+/// What the test card lacks: a word that fits few displays and so scrolls, and a level that is low.
+fn more_scenes() -> [(&'static str, Scene); 2] {
+    let [.., (_, genre), _] = test_card::scenes();
+    let long = Scene {
+        state: State::Genre { label: 1, confidence: 0.81 },
+        label: Label::try_from("classical").unwrap(),
+        ..genre.clone()
+    };
+    [("long", long), ("quiet", Scene { level: Level::from_dbfs(-48.0), ..genre })]
+}
+
+/// Shows the states of the test card, a long word and a low level, and compares what is seen: each at its first moment, and
+/// where `moving` (and of the long word always) two seconds and a half later too.
 fn assert_pictures(name: &str, moving: bool, setup: Setup) {
     let mut device = Simulated::new(setup).unwrap();
     device.start(Brightness::FULL).unwrap();
     let mut text = String::new();
     let mut sheet = Vec::new();
-    for (state, scene) in test_card::scenes() {
-        let moments: &[u64] = if moving { &[0, 5] } else { &[0] };
+    for (state, scene) in test_card::scenes().into_iter().chain(more_scenes()) {
+        let moments: &[u64] = if moving || state == "long" { &[0, 5] } else { &[0] };
         for halves in moments {
             device.show(&Scene { at: halves * u64::from(SAMPLE_RATE_HZ) / 2, ..scene.clone() }).unwrap();
             let seen = Picture::of(&device);
@@ -84,8 +95,12 @@ fn assert_pictures(name: &str, moving: bool, setup: Setup) {
     }
     assert_committed(&format!("{name}.txt"), &text);
     let mut svg = String::new();
-    picture::svg(&Sheet(sheet), &format!("{name}: silence, listening, unsure, genre, fault"), &mut svg)
-        .unwrap();
+    let title = if sheet.len() > 1 {
+        format!("{name}: silence, listening, unsure, genre, fault, a long word, a low level")
+    } else {
+        format!("{name}: a genre")
+    };
+    picture::svg(&Sheet(sheet), &title, &mut svg).unwrap();
     assert_committed(&format!("{name}.svg"), &svg);
 }
 

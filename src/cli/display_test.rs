@@ -24,15 +24,14 @@ use super::{engine, interrupt};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
-  harmonynet display-test --display max7219               on this board: Enter goes on, q or Ctrl-C ends
   harmonynet display-test                                 the display of the settings file
-  harmonynet display-test --display ssd1306 --hold 3 </dev/null
-                                                          without anybody: three seconds each, then it ends
-  harmonynet display-test --board sim --display ws2812    simulated: the bytes of its bus, turned back into dots
-  harmonynet display-test --display ht16k33 --set display.address=0x72 --set display.rotation=180
+  harmonynet display-test --display max7219               Enter goes on, q or Ctrl-C ends
+  harmonynet display-test --display ssd1306 </dev/null    without anybody: it ends by itself
+  harmonynet display-test --board sim --display ws2812    simulated: the bytes of its bus as dots
+  harmonynet display-test --display ht16k33 --set display.address=0x72
 
-It shows silence, listening, unsure, every genre, confidences, levels, every fault and brightnesses. Exit code 1 where the
-display doesn't answer.";
+It shows silence, listening, unsure, every genre, confidences, levels, every fault and
+brightnesses. Exit code 1 where the display does not work.";
 
 /// How long a step is shown on a real display where nobody presses Enter, seconds.
 const USUAL_HOLD: f64 = 2.0;
@@ -66,6 +65,13 @@ pub(crate) fn run(args: &DisplayTestArgs, loaded: &Loaded) -> Result<()> {
     let live = led.is_simulated && stdout().is_terminal();
     let hold = if led.is_simulated && !live && args.hold.is_none() { 0.0 } else { usual };
     let mut pace = Pace::new(Duration::from_secs_f64(hold), led.refresh_hz)?;
+    if pace.is_attended() {
+        println!("Enter shows the next step, q and Enter end");
+    }
+    // The terminal is taken over: what was printed is to be read before.
+    if live && pace.is_attended() && pace.wait().is_break() {
+        return Ok(());
+    }
     let mut shower = if led.is_simulated {
         Shower::Simulated(Simulation::new(&led, live)?)
     } else {
@@ -166,20 +172,40 @@ impl Pace {
             shower.show(&Scene { at: at + passed, ..step.scene.clone() }, passed == 0)?;
             passed = 1 + (from.elapsed().as_secs_f64() * f64::from(SAMPLE_RATE_HZ)) as SampleIndex;
             self.begins_at = (at + passed).next_multiple_of(BEGINNING);
-            if self.stop.load(Ordering::Relaxed) {
-                return Ok(ControlFlow::Break(()));
+            if let Some(flow) = self.heard() {
+                return Ok(flow);
             }
-            match &self.lines {
-                Some(lines) => match lines.recv_timeout(self.picture) {
-                    Ok(line) if line.trim() == "q" => return Ok(ControlFlow::Break(())),
-                    Ok(_) => return Ok(ControlFlow::Continue(())),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    // The terminal is gone, and with it whoever watched.
-                    Err(RecvTimeoutError::Disconnected) => return Ok(ControlFlow::Break(())),
-                },
-                None if from.elapsed() >= self.hold => return Ok(ControlFlow::Continue(())),
-                None => std::thread::sleep(self.picture.min(self.hold)),
+            if self.lines.is_none() && from.elapsed() >= self.hold {
+                return Ok(ControlFlow::Continue(()));
             }
+        }
+    }
+
+    /// Waits for a person.
+    fn wait(&self) -> ControlFlow<()> {
+        loop {
+            if let Some(flow) = self.heard() {
+                return flow;
+            }
+        }
+    }
+
+    /// What a person says within a picture's time, if there is one and says anything.
+    fn heard(&self) -> Option<ControlFlow<()>> {
+        let said = match &self.lines {
+            Some(lines) => lines.recv_timeout(self.picture),
+            None => {
+                std::thread::sleep(self.picture.min(self.hold));
+                Err(RecvTimeoutError::Timeout)
+            }
+        };
+        match said {
+            _ if self.stop.load(Ordering::Relaxed) => Some(ControlFlow::Break(())),
+            Ok(line) if line.trim() == "q" => Some(ControlFlow::Break(())),
+            Ok(_) => Some(ControlFlow::Continue(())),
+            Err(RecvTimeoutError::Timeout) => None,
+            // The terminal is gone, and with it whoever watched.
+            Err(RecvTimeoutError::Disconnected) => Some(ControlFlow::Break(())),
         }
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct LedDisplay {
 }
 
 /// Where a display hangs: devices of the operating system.
+#[cfg_attr(not(feature = "linux"), allow(dead_code, reason = "without buses nobody asks where they are"))]
 enum Hangs {
     Spi(String),
     I2c(String),

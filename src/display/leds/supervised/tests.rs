@@ -67,7 +67,9 @@ fn a_display_that_is_not_there_is_opened_again_with_longer_pauses() {
         changes += u32::from(display.take_change() == Some(Change::Lost(DisplayError::Denied)));
     }
     assert_eq!(changes, 1, "told once");
-    assert_eq!(display.counters(), Counters { lost: 1, back: 0, refused: attempts - 1 });
+    let counters = display.counters();
+    drop(display);
+    assert_eq!(counters, Counters { lost: 1, back: 0, refused: attempts - 1 });
     // After 0, 0.25, 0.75, 1.75, 3.75 s and then every 4 s.
     assert!((17..=20).contains(&attempts), "{attempts}");
 }

@@ -272,7 +272,17 @@ fn features_are_written_once_and_carry_their_specification() {
 
 #[test]
 fn every_command_has_help_with_examples_and_refuses_nonsense() {
-    for command in ["listen", "classify", "devices", "doctor", "mic-test", "model", "features", "evaluate"] {
+    for command in [
+        "listen",
+        "classify",
+        "devices",
+        "display-test",
+        "doctor",
+        "mic-test",
+        "model",
+        "features",
+        "evaluate",
+    ] {
         let help = run(&[command, "--help"]);
         assert!(help.status.success() && stdout(&help).contains("Examples:"), "{command}");
         assert_eq!(run(&[command, "--no-such-option"]).status.code(), Some(2), "{command}");

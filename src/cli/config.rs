@@ -90,6 +90,9 @@ enum SystemArg {
     Image,
 }
 
+/// Options that a display test's help shows; it takes the others too, as they come from the same file.
+const OF_DISPLAYS: &[&str] = &["board", "display"];
+
 /// Settings that hold, and what was wrong on the way to them.
 pub(crate) struct Loaded {
     /// The settings.
@@ -125,6 +128,7 @@ pub(crate) fn described(mut command: Command) -> Command {
                 command = command.mut_arg(id(option), |arg| arg.help(help).required(false));
             } else if takes_settings(&command) {
                 let mut arg = Arg::new(id(option)).long(option).value_name("NAME").help(help);
+                arg = arg.hide(command.get_name() == "display-test" && !OF_DISPLAYS.contains(&option));
                 if let Kind::Choice(words) = key.kind {
                     arg = arg.value_parser(PossibleValuesParser::new(words));
                 }

@@ -83,6 +83,11 @@ impl ModelArgs {
     }
 }
 
+/// The package that is built in.
+pub(crate) fn shipped() -> Result<Package> {
+    Ok(Package::from_embedded(SHIPPED)?)
+}
+
 /// The front-end that the package's model was trained with.
 pub(crate) fn frontend(package: &Package) -> Result<Frontend> {
     Ok(Frontend::new(package.manifest().frontend.spec)?)

@@ -3,19 +3,24 @@
 use std::collections::VecDeque;
 use std::io::{IsTerminal as _, stdout};
 use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, channel};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::{CaptureError, Supervisor, SystemClock};
 use harmonynet::decide::Decider;
 use harmonynet::display::{Display, DisplayError, JsonLines, Lines, Terminal, terminal};
 use harmonynet::flow::{Fault, Labels, Scene, State};
 use harmonynet::pipeline::Recognizer;
-use harmonynet::pipeline::listen::{News, Summary, listen};
+use harmonynet::pipeline::listen::{News, Summary, Threads, listen_on};
+use harmonynet::pipeline::refresher::Refresher;
+use harmonynet::settings::board::Board;
 use harmonynet::spec::SAMPLE_RATE_HZ;
 
 use super::config::{self, Loaded, SettingsArgs};
 use super::engine::{self, ModelArgs};
+use super::interrupt;
+use super::leds::{LedDisplay, Simulation, Told};
 use super::source::SourceArgs;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -29,8 +34,11 @@ Examples:
   harmonynet listen song.flac --room kitchen        a recording, as a device across the kitchen would hear it
   arecord -f S16_LE -r 48000 | harmonynet listen -  raw samples from another program
   harmonynet listen --json --seconds 60             a minute of verdicts for a program
+  harmonynet listen --display max7219               an LED display on this board (see `display-test`)
+  harmonynet listen --board sim --display ssd1306   the same simulated: the bytes of its bus, turned back into dots
 
-A microphone that is missing, unplugged or stalled is opened again for ever; the display says what is wrong.
+A microphone that is missing, unplugged or stalled is opened again for ever; the display says what is wrong. So is an LED
+display; beside it standard output has one line per change.
 Ctrl-C ends with a summary.";
 
 /// Notes kept for the end while the terminal is taken over.
@@ -86,6 +94,21 @@ enum DisplayArg {
     Json,
     /// Nothing
     None,
+    /// Chain of 8x8 LED matrices on SPI
+    Max7219,
+    /// 8x8 LED matrix on I2C
+    Ht16k33,
+    /// Four 14-segment characters on I2C
+    #[value(name = "ht16k33-14")]
+    Ht16k33Characters,
+    /// OLED on I2C
+    Ssd1306,
+    /// Strip of APA102 or SK9822 on SPI
+    Apa102,
+    /// Strip of WS2812 on SPI
+    Ws2812,
+    /// An LED per genre on GPIO lines
+    Gpio,
 }
 
 pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
@@ -104,9 +127,9 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     if let Some(frames) = args.verdict_frames {
         recognizer = recognizer.with_period(frames);
     }
-    let stop = super::stop::flag()?;
+    let stop = interrupt::flag()?;
 
-    let mut stage = Stage::new(args, &source.name)?;
+    let mut stage = Stage::new(args, loaded, &source.name)?;
     if loaded.instead.is_some() {
         stage.tell_broken_settings();
     }
@@ -114,13 +137,25 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     complaints.for_each(|complaint| stage.note(complaint));
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
-    let summary = listen(supervisor, recognizer, &labels, &stop, |news| stage.take(news));
+    let threads = threads(loaded.settings.board());
+    let summary = listen_on(threads, supervisor, recognizer, &labels, &stop, |news| stage.take(news));
     stage.close(&summary, &labels)
 }
 
-/// The display, and everything else that a person is told.
+/// How the board wants the threads to run.
+fn threads(board: &Board) -> Threads {
+    Threads {
+        capture_priority: board.threads.capture_priority,
+        capture_core: board.threads.capture_core,
+        signal_core: board.threads.signal_core,
+    }
+}
+
+/// The displays, and everything else that a person is told.
 struct Stage {
-    display: Option<Box<dyn Display>>,
+    displays: Vec<Box<dyn Display>>,
+    /// What happens to an LED display.
+    fortunes: Receiver<String>,
     source: String,
     /// Sample index at which to stop.
     until: u64,
@@ -140,28 +175,45 @@ enum End {
 }
 
 impl Stage {
-    fn new(args: &ListenArgs, source: &str) -> Result<Self> {
-        let automatic = if stdout().is_terminal() { DisplayArg::Terminal } else { DisplayArg::Lines };
+    fn new(args: &ListenArgs, loaded: &Loaded, source: &str) -> Result<Self> {
+        let is_terminal = stdout().is_terminal();
+        let automatic = if is_terminal { DisplayArg::Terminal } else { DisplayArg::Lines };
         let kind = match args.display {
             _ if args.json => DisplayArg::Json,
             DisplayArg::Auto => automatic,
             named => named,
         };
-        let display: Option<Box<dyn Display>> = match kind {
+        let (tell, fortunes) = channel();
+        let mut displays: Vec<Box<dyn Display>> = Vec::new();
+        let mut keeps_notes = kind == DisplayArg::Terminal;
+        match kind {
             DisplayArg::Terminal => {
-                Some(Box::new(Terminal::new(stdout(), terminal::Style::detect(), terminal::size)?))
+                displays.push(Box::new(Terminal::new(stdout(), terminal::Style::detect(), terminal::size)?));
             }
-            DisplayArg::Lines => Some(Box::new(Lines::new(stdout()))),
-            DisplayArg::Json => Some(Box::new(JsonLines::new(stdout()))),
-            DisplayArg::Auto | DisplayArg::None => None,
-        };
+            DisplayArg::Lines => displays.push(Box::new(Lines::new(stdout()))),
+            DisplayArg::Json => displays.push(Box::new(JsonLines::new(stdout()))),
+            DisplayArg::Auto | DisplayArg::None => {}
+            _ => {
+                let led =
+                    LedDisplay::of(&loaded.settings)?.context("display.kind: no LED display is named")?;
+                let thread = if led.is_simulated {
+                    keeps_notes = is_terminal;
+                    Refresher::start(Simulation::new(&led, is_terminal)?, led.refresh_hz)
+                } else {
+                    displays.push(Box::new(Lines::new(stdout())));
+                    Refresher::start(Told::new(&led, tell)?, led.refresh_hz)
+                };
+                displays.push(Box::new(thread.context("a thread for the display")?));
+            }
+        }
         Ok(Self {
-            display,
+            displays,
+            fortunes,
             source: source.to_string(),
             until: args.seconds.map_or(u64::MAX, |seconds| (seconds * f64::from(SAMPLE_RATE_HZ)) as u64),
             scene: Scene::default(),
             settings_are_broken: false,
-            keeps_notes: kind == DisplayArg::Terminal,
+            keeps_notes,
             notes: VecDeque::new(),
             end: Ok(()),
         })
@@ -179,6 +231,9 @@ impl Stage {
     }
 
     fn take(&mut self, news: News) -> ControlFlow<()> {
+        while let Ok(text) = self.fortunes.try_recv() {
+            self.note(text);
+        }
         match news {
             News::Level(scene) => {
                 self.scene = scene;
@@ -237,19 +292,21 @@ impl Stage {
         &mut self,
         tell: impl Fn(&mut dyn Display, &Scene) -> Result<(), DisplayError>,
     ) -> ControlFlow<()> {
-        let Some(display) = &mut self.display else { return ControlFlow::Continue(()) };
-        match tell(display.as_mut(), &self.scene) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
+        for display in &mut self.displays {
+            if let Err(error) = tell(display.as_mut(), &self.scene) {
                 self.end = Err(End::Display(error));
-                ControlFlow::Break(())
+                return ControlFlow::Break(());
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Gives the terminal back, then says what happened.
     fn close(mut self, summary: &Summary, labels: &Labels) -> Result<()> {
-        drop(self.display.take());
+        self.displays.clear();
+        while let Ok(text) = self.fortunes.try_recv() {
+            self.note(text);
+        }
         self.notes.iter().for_each(|note| eprintln!("{note}"));
         eprintln!("{}", describe(summary, labels));
         match self.scene.state {

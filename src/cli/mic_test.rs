@@ -78,7 +78,7 @@ pub(crate) fn run(args: &mut MicTestArgs, loaded: &Loaded) -> Result<()> {
         args.source.channel = Channel::Mix;
     }
     let mut source = args.source.source()?;
-    let stop = super::stop::flag()?;
+    let stop = super::interrupt::flag()?;
 
     let mut bars = (!args.json).then(|| Bars::new(stdout(), stdout().is_terminal()));
     if bars.is_some() {

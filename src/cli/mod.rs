@@ -4,16 +4,18 @@ mod classify;
 mod config;
 mod demo;
 mod devices;
+mod display_test;
 mod doctor;
 mod engine;
 mod evaluate;
 mod features;
 mod files;
+mod interrupt;
+mod leds;
 mod listen;
 mod mic_test;
 mod model;
 mod source;
-mod stop;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,8 @@ Examples:
   harmonynet devices                      microphones and what they can do
   harmonynet doctor                       what is wrong with this machine, and what mends it
   harmonynet mic-test                     level, noise, hum and clipping of the microphone
+  harmonynet display-test --display max7219
+                                          every state on an LED display, and how it is wired
   harmonynet model                        what is in the model package, and whether it verifies
   harmonynet config --print               every setting, its value and where that came from
 
@@ -64,6 +68,9 @@ enum Command {
     /// Show what is in a model package and verify it
     #[command(after_help = model::EXAMPLES)]
     Model(model::ModelCommand),
+    /// Show every state on an LED display, and how it is wired
+    #[command(after_help = display_test::EXAMPLES)]
+    DisplayTest(display_test::DisplayTestArgs),
     /// Show what is set and why, check a settings file, print boot lines
     #[command(after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
@@ -103,6 +110,7 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Doctor(args)) => doctor::run(&args, loaded),
         Some(Command::MicTest(mut args)) => mic_test::run(&mut args, loaded),
         Some(Command::Model(args)) => model::run(&args),
+        Some(Command::DisplayTest(args)) => display_test::run(&args, loaded),
         Some(Command::Config(args)) => config::run(&args, loaded),
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),

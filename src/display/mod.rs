@@ -77,6 +77,24 @@ pub enum DisplayError {
     Denied,
 }
 
+impl DisplayError {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn mend(self) -> &'static str {
+        match self {
+            Self::Write => "is the disk full?",
+            Self::Closed => "leave its reader open",
+            Self::NoAnswer => {
+                "check its wires, its supply and its address: `harmonynet display-test` names them"
+            }
+            Self::Bus => {
+                "switch its bus on: `harmonynet config --boot raspberry-pi-os` prints the lines; then check its wires"
+            }
+            Self::Denied => "add the user to the groups `spi`, `i2c` and `gpio` and log in again",
+        }
+    }
+}
+
 impl core::fmt::Display for DisplayError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {

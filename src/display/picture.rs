@@ -1,5 +1,7 @@
 //! Dots as a text or an SVG picture: for documents, for tests, and to look at simulated displays.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use core::fmt::{Result, Write};
 
 use embedded_graphics::geometry::{OriginDimensions, Size};
@@ -27,8 +29,48 @@ impl<const W: usize, const H: usize> Lamps for Matrix<W, H> {
     }
 }
 
+/// Dots as they were at one moment.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Still {
+    width: usize,
+    height: usize,
+    dots: Vec<Rgb888>,
+}
+
+#[cfg(feature = "alloc")]
+impl Still {
+    /// The dots as they are now.
+    #[must_use]
+    pub fn of(lamps: &(impl Lamps + ?Sized)) -> Self {
+        let mut still = Self::default();
+        still.take(lamps);
+        still
+    }
+
+    /// The same in memory that is there already: allocates only where there are more dots than before.
+    pub fn take(&mut self, lamps: &(impl Lamps + ?Sized)) {
+        let (width, height) = extent(lamps);
+        (self.width, self.height) = (width, height);
+        self.dots.clear();
+        self.dots.extend((0..height).flat_map(|y| (0..width).map(move |x| lamps.lamp(x, y))));
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Lamps for Still {
+    fn size(&self) -> Size {
+        Size::new(self.width as u32, self.height as u32)
+    }
+
+    fn lamp(&self, x: usize, y: usize) -> Rgb888 {
+        let there = x < self.width && y < self.height;
+        if there { self.dots[y * self.width + x] } else { Rgb888::BLACK }
+    }
+}
+
 /// Columns and rows.
-fn extent(lamps: &impl Lamps) -> (usize, usize) {
+fn extent(lamps: &(impl Lamps + ?Sized)) -> (usize, usize) {
     let Size { width, height } = lamps.size();
     (width as usize, height as usize)
 }
@@ -43,7 +85,7 @@ pub fn lit(color: Rgb888) -> bool {
 ///
 /// # Errors
 /// The writer's own.
-pub fn ascii(lamps: &impl Lamps, out: &mut impl Write) -> Result {
+pub fn ascii(lamps: &(impl Lamps + ?Sized), out: &mut impl Write) -> Result {
     let (width, height) = extent(lamps);
     for y in 0..height {
         for x in 0..width {
@@ -58,7 +100,7 @@ pub fn ascii(lamps: &impl Lamps, out: &mut impl Write) -> Result {
 ///
 /// # Errors
 /// The writer's own.
-pub fn half_blocks(lamps: &impl Lamps, out: &mut impl Write) -> Result {
+pub fn half_blocks(lamps: &(impl Lamps + ?Sized), out: &mut impl Write) -> Result {
     let (width, height) = extent(lamps);
     for y in (0..height).step_by(2) {
         for x in 0..width {
@@ -82,7 +124,7 @@ const PITCH: usize = 10;
 ///
 /// # Errors
 /// The writer's own.
-pub fn svg(lamps: &impl Lamps, title: &str, out: &mut impl Write) -> Result {
+pub fn svg(lamps: &(impl Lamps + ?Sized), title: &str, out: &mut impl Write) -> Result {
     let (across, down) = extent(lamps);
     let (width, height) = ((across + 1) * PITCH, (down + 1) * PITCH);
     writeln!(

@@ -1,31 +1,32 @@
-//! A live view in a terminal: the LED matrix, below it a line of figures and, for a fault, how to mend it.
+//! A live view in a terminal: dots, below them a line of figures and, for a fault, how to mend it.
 //!
-//! Draws on the alternate screen, writes only what changed, in one write per scene, out of buffers that are kept. The
-//! matrix is as large as fits: round dots (128 × 16 characters), half blocks (64 × 8), or nothing but the lines of text. Where
-//! there is no colour, or no Unicode, `#` and `.` stand for the dots. Not for output that isn't a terminal: that is
-//! [`Lines`](super::Lines).
+//! [`Terminal`] shows an LED matrix of its own, a [`Screen`] whatever [`Lamps`] there are, such as those of a simulated
+//! chip. It draws on the alternate screen and writes only what changed, in one write per picture, out of buffers that are
+//! kept. The dots are as large as fits: round ones (of a 64 × 16 matrix 128 × 16 characters), half blocks (64 × 8), Braille
+//! (32 × 4), or nothing but the lines of text. Where there is no colour, or no Unicode, `#` and `.` stand for the dots. Not
+//! for output that isn't a terminal: that is [`Lines`](super::Lines).
+
+mod pen; // colours and characters
 
 use std::io::Write;
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
 use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
-use embedded_graphics::pixelcolor::Rgb888;
-use embedded_graphics::prelude::RgbColor;
 
-use super::{Display, DisplayError, Matrix, draw, picture, words};
+use self::pen::{Pen, cell};
+use super::picture::{Lamps, Still};
+use super::{Display, DisplayError, Matrix, draw, words};
 use crate::flow::{SampleIndex, Scene, State};
 use crate::spec::SAMPLE_RATE_HZ;
 
-/// Columns of the matrix.
+/// Columns of the terminal's own matrix.
 pub const WIDTH: usize = 64;
-/// Rows of the matrix.
+/// Its rows.
 pub const HEIGHT: usize = 16;
 /// The terminal's size when it doesn't tell.
 const USUAL_SIZE: Size = (80, 24);
-/// An LED that is off.
-const DARK: Rgb888 = Rgb888::new(28, 28, 28);
-/// Lines of text below the matrix (and below an empty line): figures, and two for how to mend a fault.
+/// Lines of text below the dots (and below an empty line): figures, and two for how to mend a fault.
 const TEXT_LINES: u16 = 3;
 
 /// Room for a line of text, so that it need not grow while listening.
@@ -88,132 +89,177 @@ pub fn size() -> Option<Size> {
 /// How dots become characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dots {
-    /// Too small for a matrix.
+    /// Too small for them.
     No,
     /// A round dot and a space for each LED.
     Round,
     /// Two LEDs, one above the other, for each character.
     Halves,
+    /// Two by four LEDs for each character, all of one colour.
+    Braille,
     /// A character for each LED.
     Characters,
 }
 
 impl Dots {
-    fn best((columns, rows): Size, style: Style) -> Self {
+    fn best((columns, rows): Size, style: Style, lamps: Size) -> Self {
         let blocks = style.unicode && style.colors != Colors::None;
-        let wanted: &[Self] = if blocks { &[Self::Round, Self::Halves] } else { &[Self::Characters] };
+        let wanted: &[Self] =
+            if blocks { &[Self::Round, Self::Halves, Self::Braille] } else { &[Self::Characters] };
         let fits = |dots: &&Self| {
-            let (w, h) = dots.extent();
+            let (w, h) = dots.extent(lamps);
             w <= columns && h + 1 + TEXT_LINES <= rows
         };
         wanted.iter().find(fits).copied().unwrap_or(Self::No)
     }
 
-    /// Columns and rows of characters that the matrix takes.
-    const fn extent(self) -> Size {
-        let (w, h) = (WIDTH as u16, HEIGHT as u16);
+    /// LEDs across and down that become one character (or one and a space).
+    const fn cell(self) -> (usize, usize) {
+        match self {
+            Self::No | Self::Round | Self::Characters => (1, 1),
+            Self::Halves => (1, 2),
+            Self::Braille => (2, 4),
+        }
+    }
+
+    /// Characters that a cell takes.
+    const fn wide(self) -> u16 {
+        if matches!(self, Self::Round) { 2 } else { 1 }
+    }
+
+    /// Columns and rows of characters that so many LEDs take.
+    fn extent(self, (width, height): Size) -> Size {
+        let (across, down) = self.cell();
         match self {
             Self::No => (0, 0),
-            Self::Round => (2 * w, h),
-            Self::Halves => (w, h / 2),
-            Self::Characters => (w, h),
+            _ => (width.div_ceil(across as u16) * self.wide(), height.div_ceil(down as u16)),
         }
     }
 }
 
-/// A terminal that shows scenes until it is dropped; then it is as it was before.
-pub struct Terminal<W: Write> {
+/// A terminal that shows dots and figures until it is dropped; then it is as it was before.
+pub struct Screen<W: Write> {
     out: W,
     style: Style,
     ask_size: fn() -> Option<Size>,
     size: Size,
     asked_at: Option<SampleIndex>,
     dots: Dots,
-    /// What the next scene looks like, and what the terminal shows.
-    matrix: Matrix<WIDTH, HEIGHT>,
-    shown: Option<Matrix<WIDTH, HEIGHT>>,
+    /// What is to be shown, and what the terminal shows, where that is known.
+    still: Still,
+    shown: Still,
+    is_known: bool,
     lines: [String; TEXT_LINES as usize],
     shown_lines: [String; TEXT_LINES as usize],
     buffer: Vec<u8>,
 }
 
-impl<W: Write> Terminal<W> {
+impl<W: Write> Screen<W> {
     /// Takes the terminal behind `out` over: switches to the alternate screen and hides the cursor. `ask_size` is
     /// [`size`], or something else in a test.
     ///
     /// # Errors
     /// The terminal can't be written.
     pub fn new(out: W, style: Style, ask_size: fn() -> Option<Size>) -> Result<Self, DisplayError> {
-        let mut terminal = Self {
+        let mut screen = Self {
             out,
             style,
             ask_size,
             size: (0, 0),
             asked_at: None,
             dots: Dots::No,
-            matrix: Matrix::new(),
-            shown: None,
+            still: Still::default(),
+            shown: Still::default(),
+            is_known: false,
             lines: core::array::from_fn(|_| String::with_capacity(LINE_BYTES)),
             shown_lines: core::array::from_fn(|_| String::with_capacity(LINE_BYTES)),
             buffer: Vec::with_capacity(SCENE_BYTES),
         };
-        queue!(terminal.out, EnterAlternateScreen, Hide)?;
-        terminal.out.flush()?;
-        Ok(terminal)
+        queue!(screen.out, EnterAlternateScreen, Hide)?;
+        screen.out.flush()?;
+        Ok(screen)
     }
 
-    /// Follows the terminal's size; asked four times a second, as it costs a system call.
-    fn follow_size(&mut self, at: SampleIndex) -> Result<(), DisplayError> {
+    /// Shows these dots, and the figures of the scene that they stand for.
+    ///
+    /// # Errors
+    /// The terminal can't be written.
+    pub fn paint(&mut self, lamps: &dyn Lamps, scene: &Scene) -> Result<(), DisplayError> {
+        self.buffer.clear();
+        let is_other = self.still.size() != lamps.size();
+        self.still.take(lamps);
+        self.follow_size(scene.at, is_other)?;
+        self.queue_dots()?;
+        text_lines(scene, self.size.0.into(), &mut self.lines);
+        self.queue_lines()?;
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.out.write_all(&self.buffer)?;
+        Ok(self.out.flush()?)
+    }
+
+    /// Paints everything anew next time: others may have written to the terminal.
+    pub fn forget(&mut self) {
+        self.asked_at = None;
+        self.size = (0, 0);
+    }
+
+    /// Follows the terminal's size; asked four times a second, as it costs a system call, and where there are other dots.
+    fn follow_size(&mut self, at: SampleIndex, is_other: bool) -> Result<(), DisplayError> {
         let due = |asked: SampleIndex| at.abs_diff(asked) >= u64::from(SAMPLE_RATE_HZ / 4);
-        if !self.asked_at.is_none_or(due) {
+        if !is_other && !self.asked_at.is_none_or(due) {
             return Ok(());
         }
         self.asked_at = Some(at);
         let size = (self.ask_size)().filter(|size| size.0 > 0 && size.1 > 0).unwrap_or(USUAL_SIZE);
-        if size != self.size {
+        if is_other || size != self.size {
             self.size = size;
-            self.dots = Dots::best(size, self.style);
-            self.shown = None;
+            self.dots = Dots::best(size, self.style, self.lamps());
+            self.is_known = false;
             self.shown_lines.iter_mut().for_each(String::clear);
             queue!(self.buffer, Clear(ClearType::All))?;
         }
         Ok(())
     }
 
-    /// Queues the characters of the matrix that changed.
-    fn queue_matrix(&mut self) -> Result<(), DisplayError> {
-        let (across, down) = self.dots.extent();
-        let left = (self.size.0 - across) / 2;
-        let (wide, high) = match self.dots {
-            Dots::No => return Ok(()),
-            Dots::Round => (2, 1),
-            Dots::Halves => (1, 2),
-            Dots::Characters => (1, 1),
-        };
-        let rows = self.matrix.rows();
+    /// LEDs across and down.
+    fn lamps(&self) -> Size {
+        let size = self.still.size();
+        let clamped = |extent: u32| u16::try_from(extent).unwrap_or(u16::MAX);
+        (clamped(size.width), clamped(size.height))
+    }
+
+    /// Queues the characters whose dots changed.
+    fn queue_dots(&mut self) -> Result<(), DisplayError> {
+        if self.dots == Dots::No {
+            return Ok(());
+        }
+        let (columns, rows) = self.dots.extent(self.lamps());
+        let left = (self.size.0 - columns) / 2;
+        let (across, down) = self.dots.cell();
         let mut pen = Pen::new(self.style);
-        for row in 0..down {
-            let y = usize::from(row) * high;
+        for row in 0..rows {
             // The column after the last character that was written, where the cursor is.
             let mut cursor = None;
-            for x in 0..WIDTH {
-                let upper = rows[y][x];
-                let lower = if high == 2 { rows[y + 1][x] } else { upper };
-                if let Some(shown) = &self.shown {
-                    let shown = shown.rows();
-                    if shown[y][x] == upper && (high == 1 || shown[y + 1][x] == lower) {
-                        continue;
-                    }
+            for column in 0..columns / self.dots.wide() {
+                let (x, y) = (usize::from(column) * across, usize::from(row) * down);
+                let cell = cell(&self.still, x, y);
+                let seen = (0..across).flat_map(|dx| (0..down).map(move |dy| (dx, dy)));
+                let is_same = |(dx, dy): (usize, usize)| self.shown.lamp(x + dx, y + dy) == cell[dx][dy];
+                if self.is_known && seen.into_iter().all(is_same) {
+                    continue;
                 }
-                if cursor != Some(x) {
-                    queue!(self.buffer, MoveTo(left + (x * wide) as u16, row))?;
+                if cursor != Some(column) {
+                    queue!(self.buffer, MoveTo(left + column * self.dots.wide(), row))?;
                 }
-                pen.dot(&mut self.buffer, self.dots, upper, lower)?;
-                cursor = Some(x + 1);
+                pen.dot(&mut self.buffer, self.dots, &cell)?;
+                cursor = Some(column + 1);
             }
         }
         pen.lift(&mut self.buffer)?;
-        self.shown = Some(self.matrix.clone());
+        self.shown.clone_from(&self.still);
+        self.is_known = true;
         Ok(())
     }
 
@@ -222,7 +268,7 @@ impl<W: Write> Terminal<W> {
         let (columns, rows) = self.size;
         let top = match self.dots {
             Dots::No => 0,
-            dots => dots.extent().1 + 1,
+            dots => dots.extent(self.lamps()).1 + 1,
         };
         let lines = self.lines.iter().zip(&mut self.shown_lines);
         for (row, (line, shown)) in (top..rows).zip(lines) {
@@ -241,23 +287,7 @@ impl<W: Write> Terminal<W> {
     }
 }
 
-impl<W: Write> Display for Terminal<W> {
-    fn show(&mut self, scene: &Scene) -> Result<(), DisplayError> {
-        self.buffer.clear();
-        self.follow_size(scene.at)?;
-        let Ok(()) = draw(scene, &mut self.matrix);
-        self.queue_matrix()?;
-        text_lines(scene, self.size.0.into(), &mut self.lines);
-        self.queue_lines()?;
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        self.out.write_all(&self.buffer)?;
-        Ok(self.out.flush()?)
-    }
-}
-
-impl<W: Write> Drop for Terminal<W> {
+impl<W: Write> Drop for Screen<W> {
     fn drop(&mut self) {
         // Nobody is left to be told of an error.
         let _ = queue!(self.out, Show, LeaveAlternateScreen);
@@ -265,77 +295,27 @@ impl<W: Write> Drop for Terminal<W> {
     }
 }
 
-/// Writes colours and dots, and colours only where they change.
-struct Pen {
-    style: Style,
-    front: Option<Rgb888>,
-    back: Option<Rgb888>,
+/// A terminal that shows scenes on a matrix of its own.
+pub struct Terminal<W: Write> {
+    screen: Screen<W>,
+    matrix: Matrix<WIDTH, HEIGHT>,
 }
 
-impl Pen {
-    const fn new(style: Style) -> Self {
-        Self { style, front: None, back: None }
-    }
-
-    fn dot(
-        &mut self,
-        out: &mut Vec<u8>,
-        dots: Dots,
-        upper: Rgb888,
-        lower: Rgb888,
-    ) -> Result<(), DisplayError> {
-        let seen = |color| if picture::lit(color) { color } else { DARK };
-        self.color(out, seen(upper), false)?;
-        let text = match dots {
-            Dots::No => "",
-            Dots::Round => "● ",
-            Dots::Halves => {
-                self.color(out, seen(lower), true)?;
-                "▀"
-            }
-            Dots::Characters if picture::lit(upper) => "#",
-            Dots::Characters => ".",
-        };
-        out.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
-
-    /// ISO 8613-6 colour sequences. Written here, since crossterm's own obey `NO_COLOR` behind the style's back.
-    fn color(&mut self, out: &mut Vec<u8>, color: Rgb888, back: bool) -> Result<(), DisplayError> {
-        let (last, code) = if back { (&mut self.back, 48) } else { (&mut self.front, 38) };
-        if self.style.colors == Colors::None || *last == Some(color) {
-            return Ok(());
-        }
-        *last = Some(color);
-        let (r, g, b) = (color.r(), color.g(), color.b());
-        match self.style.colors {
-            Colors::True => write!(out, "\x1b[{code};2;{r};{g};{b}m")?,
-            _ => write!(out, "\x1b[{code};5;{}m", indexed(color))?,
-        }
-        Ok(())
-    }
-
-    /// Back to the terminal's own colours.
-    fn lift(self, out: &mut Vec<u8>) -> Result<(), DisplayError> {
-        if self.front.is_some() || self.back.is_some() {
-            write!(out, "\x1b[0m")?;
-        }
-        Ok(())
+impl<W: Write> Terminal<W> {
+    /// Takes the terminal behind `out` over, as [`Screen::new`].
+    ///
+    /// # Errors
+    /// The terminal can't be written.
+    pub fn new(out: W, style: Style, ask_size: fn() -> Option<Size>) -> Result<Self, DisplayError> {
+        Ok(Self { screen: Screen::new(out, style, ask_size)?, matrix: Matrix::new() })
     }
 }
 
-/// The nearest colour of the 256: the cube of 6 × 6 × 6 with steps 0, 95, 135 … 255, or the ramp of 24 greys 8, 18 … 238.
-fn indexed(color: Rgb888) -> u8 {
-    let (r, g, b) = (color.r(), color.g(), color.b());
-    if r == g && g == b && r < 244 {
-        return 232 + (r.saturating_sub(3) / 10).min(23);
+impl<W: Write> Display for Terminal<W> {
+    fn show(&mut self, scene: &Scene) -> Result<(), DisplayError> {
+        let Ok(()) = draw(scene, &mut self.matrix);
+        self.screen.paint(&self.matrix, scene)
     }
-    let step = |part: u8| match part {
-        0..48 => 0,
-        48..115 => 1,
-        _ => (part - 35) / 40,
-    };
-    16 + 36 * step(r) + 6 * step(g) + step(b)
 }
 
 /// The figures; for a fault also the mend, broken between words where the terminal has fewer `columns`.

@@ -48,6 +48,24 @@ pub enum News {
     Nothing,
 }
 
+/// How the threads are to run, as far as the system allows; it is no error where it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads {
+    /// First-in-first-out priority of the capture thread, 1–99.
+    pub capture_priority: u8,
+    /// Core of the capture thread, counted from 0; absent where it may wander.
+    pub capture_core: Option<u8>,
+    /// Core of the signal thread, counted from 0; absent where it may wander.
+    pub signal_core: Option<u8>,
+}
+
+impl Default for Threads {
+    /// The capture thread above everything ordinary and below the kernel's own threads (50), on any core.
+    fn default() -> Self {
+        Self { capture_priority: 40, capture_core: None, signal_core: None }
+    }
+}
+
 /// What happened while listening.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -91,6 +109,27 @@ where
     C: Clock + Send,
     K: Classifier + Send,
 {
+    listen_on(Threads::default(), supervisor, recognizer, labels, stop, show)
+}
+
+/// The same with threads that run as a board wants them.
+///
+/// # Panics
+/// As [`listen`].
+pub fn listen_on<F, M, C, K>(
+    threads: Threads,
+    supervisor: Supervisor<F, M, C>,
+    recognizer: Recognizer<K>,
+    labels: &Labels,
+    stop: &AtomicBool,
+    show: impl FnMut(News) -> ControlFlow<()>,
+) -> Summary
+where
+    F: FnMut() -> Result<M, CaptureError> + Send,
+    M: Microphone + Send,
+    C: Clock + Send,
+    K: Classifier + Send,
+{
     let began = Instant::now();
     let (news, inbox) = bounded(WAITING_NEWS);
     let mut queue = SoundQueue::default();
@@ -100,7 +139,11 @@ where
         let signal = scope.spawn(move || {
             let (sender, mut receiver) = queue.split(std::thread::current());
             std::thread::scope(|inner| {
-                let capture = inner.spawn(move || capture(supervisor, sender, capture_news, stop));
+                let capture = inner.spawn(move || capture(threads, supervisor, sender, capture_news, stop));
+                // Only now: threads begin where the one that starts them is kept.
+                if let Some(core) = threads.signal_core {
+                    super::priority::pin(core);
+                }
                 let mut ear = SignalThread::new(recognizer, labels, Herald { news, missed: 0 });
                 while receiver.next(|sound| ear.hear(sound)) {}
                 drop(receiver);
@@ -161,6 +204,7 @@ struct Captured {
 
 /// The capture thread.
 fn capture<F, M, C>(
+    threads: Threads,
     mut supervisor: Supervisor<F, M, C>,
     mut sender: Sender<'_>,
     mut herald: Herald,
@@ -171,6 +215,9 @@ where
     M: Microphone,
     C: Clock,
 {
+    if let Some(core) = threads.capture_core {
+        super::priority::pin(core);
+    }
     let mut real_time = false;
     let mut at: SampleIndex = 0;
     let mut broken = false;
@@ -188,7 +235,7 @@ where
             Capture::Opened(granted) => {
                 patient = granted.buffer_frames == 0;
                 // Only a device that loses sound while it waits is worth pushing others aside.
-                real_time = real_time || (!patient && super::priority::raise());
+                real_time = real_time || (!patient && super::priority::raise(threads.capture_priority));
                 herald.tell(News::Opened(granted), patient);
             }
             Capture::Fault { fault, error } => {

@@ -6,6 +6,7 @@
 //! | [`recording`] | a whole recording in, one verdict out | `std` |
 //! | [`listen`] | the threads of live listening | `std` |
 //! | [`queue`] | the lock-free queue between them | `std` |
+//! | [`refresher`] | a display on a thread of its own | `std` |
 
 mod recognizer;
 
@@ -17,6 +18,8 @@ mod priority;
 pub mod queue;
 #[cfg(feature = "std")]
 pub mod recording;
+#[cfg(feature = "std")]
+pub mod refresher;
 
 #[cfg(feature = "std")]
 pub use priority::real_time_is_granted;

@@ -153,6 +153,10 @@ fn display(settings: &Settings, parts: &Parts, found: &mut Vec<Problem>) -> Opti
             format!("it can have {}", known.join(", ")),
         );
     }
+    if kind == "ssd1306" && matches!(settings.text("display.rotation"), Some("90" | "270")) {
+        let wrong = format!("{} cannot be turned by a quarter", part.title);
+        note("display.rotation", wrong, "mount it upright or upside down: 0 or 180".into());
+    }
     let lines = pins_of(board, bus);
     let name = match bus {
         BusName::I2c(bus, _) => BusName::I2c(bus, address),

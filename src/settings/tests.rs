@@ -297,6 +297,14 @@ fn each_conflict_is_found_with_line_and_mend() {
             ],
         ),
         (
+            "a panel on its side",
+            "board = \"pi-1\"\ndisplay.kind = \"ssd1306\"\ndisplay.rotation = 90",
+            &[
+                "settings.toml, line 3: display.rotation: SSD1306 OLED cannot be turned by a quarter; mount it upright or upside \
+                 down: 0 or 180",
+            ],
+        ),
+        (
             "half a night",
             "display.night_from = \"22:00\"",
             &[
@@ -329,6 +337,12 @@ fn two_drivers_of_one_display_are_found_in_the_boot_configuration() {
         ]
     );
     assert_eq!(conflicts_of("board = \"pi-4\"\ndisplay.kind = \"max7219\"", Some(boot)), [""; 0]);
+    let strip = "board = \"pi-5\"\ndisplay.kind = \"ws2812\"";
+    let found = conflicts_of(strip, Some("dtoverlay=ws2812-pio,gpio=18,num_leds=30"));
+    assert!(
+        found[0].starts_with("config.txt, line 1: display.kind: the kernel's driver and ours"),
+        "{found:?}"
+    );
 }
 
 #[test]

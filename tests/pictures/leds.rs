@@ -5,17 +5,15 @@ use std::fmt::Write as _;
 use embedded_graphics::geometry::Size;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::RgbColor;
-use harmonynet::display::leds::ht16k33::{
-    ADDRESS, Characters, Matrix8, SimCharacters, SimChip, SimMatrix, Wiring,
-};
-use harmonynet::display::leds::max7219::{Layout, Max7219, SimChain};
-use harmonynet::display::leds::pins::{Active, Pins, SimPin, SimPins};
-use harmonynet::display::leds::ssd1306::{self, Panel, SimPanel, Ssd1306};
-use harmonynet::display::leds::strip::{Chips, SimStrip, Strip, StripConfig};
-use harmonynet::display::leds::{Brightness, Device, Rotation};
+use harmonynet::display::leds::ht16k33::{self, Wiring};
+use harmonynet::display::leds::max7219::Layout;
+use harmonynet::display::leds::pins::Active;
+use harmonynet::display::leds::ssd1306::{self, Panel};
+use harmonynet::display::leds::strip::{Chips, StripConfig};
+use harmonynet::display::leds::{Brightness, Device, Rotation, Setup, Simulated};
 use harmonynet::display::picture::{self, Lamps};
 use harmonynet::display::test_card;
-use harmonynet::flow::Scene;
+use harmonynet::flow::{Label, Level, Scene, State};
 use harmonynet::spec::SAMPLE_RATE_HZ;
 
 use super::assert_committed;
@@ -65,17 +63,29 @@ impl Lamps for Sheet {
 /// The widest display of which every state goes into one SVG picture; of a wider one, only the genre does.
 const SHEET_WIDTH: u32 = 64;
 
-/// Shows the states of the test card and compares what is seen: each at its first moment, and where `moving` two seconds and
-/// a half later too.
-fn assert_pictures<D: Device>(name: &str, moving: bool, mut device: D, look: impl Fn(&D) -> Picture) {
+/// What the test card lacks: a word that fits few displays and so scrolls, and a level that is low.
+fn more_scenes() -> [(&'static str, Scene); 2] {
+    let [.., (_, genre), _] = test_card::scenes();
+    let long = Scene {
+        state: State::Genre { label: 1, confidence: 0.81 },
+        label: Label::try_from("classical").unwrap(),
+        ..genre.clone()
+    };
+    [("long", long), ("quiet", Scene { level: Level::from_dbfs(-48.0), ..genre })]
+}
+
+/// Shows the states of the test card, a long word and a low level, and compares what is seen: each at its first moment, and
+/// where `moving` (and of the long word always) two seconds and a half later too.
+fn assert_pictures(name: &str, moving: bool, setup: Setup) {
+    let mut device = Simulated::new(setup).unwrap();
     device.start(Brightness::FULL).unwrap();
     let mut text = String::new();
     let mut sheet = Vec::new();
-    for (state, scene) in test_card::scenes() {
-        let moments: &[u64] = if moving { &[0, 5] } else { &[0] };
+    for (state, scene) in test_card::scenes().into_iter().chain(more_scenes()) {
+        let moments: &[u64] = if moving || state == "long" { &[0, 5] } else { &[0] };
         for halves in moments {
             device.show(&Scene { at: halves * u64::from(SAMPLE_RATE_HZ) / 2, ..scene.clone() }).unwrap();
-            let seen = look(&device);
+            let seen = Picture::of(&device);
             writeln!(text, "{state}, {} s", *halves as f32 / 2.0).unwrap();
             picture::ascii(&seen, &mut text).unwrap();
             if seen.size.width <= SHEET_WIDTH || state == "genre" {
@@ -85,51 +95,46 @@ fn assert_pictures<D: Device>(name: &str, moving: bool, mut device: D, look: imp
     }
     assert_committed(&format!("{name}.txt"), &text);
     let mut svg = String::new();
-    picture::svg(&Sheet(sheet), &format!("{name}: silence, listening, unsure, genre, fault"), &mut svg)
-        .unwrap();
+    let title = if sheet.len() > 1 {
+        format!("{name}: silence, listening, unsure, genre, fault, a long word, a low level")
+    } else {
+        format!("{name}: a genre")
+    };
+    picture::svg(&Sheet(sheet), &title, &mut svg).unwrap();
     assert_committed(&format!("{name}.svg"), &svg);
 }
 
 #[test]
 fn max7219() {
     for (modules, name) in [(1, "max7219-1"), (4, "max7219-4"), (8, "max7219-8")] {
-        let layout = Layout { modules, ..Layout::default() };
-        let device = Max7219::new(SimChain::new(layout).unwrap(), layout).unwrap();
-        assert_pictures(name, modules == 1, device, |device| Picture::of(device.bus()));
+        assert_pictures(name, modules == 1, Setup::Max7219(Layout { modules, ..Layout::default() }));
     }
 }
 
 #[test]
 fn ht16k33() {
-    let (wiring, rotation) = (Wiring::Backpack, Rotation::Upright);
-    let device = Matrix8::new(SimChip::new(ADDRESS), ADDRESS, wiring, rotation);
-    assert_pictures("ht16k33-matrix", true, device, |device| {
-        Picture::of(&SimMatrix { chip: device.bus(), wiring, rotation })
-    });
-    let device = Characters::new(SimChip::new(ADDRESS), ADDRESS);
-    assert_pictures("ht16k33-characters", true, device, |device| Picture::of(&SimCharacters(device.bus())));
+    let address = ht16k33::ADDRESS;
+    let matrix = Setup::Matrix { address, wiring: Wiring::Backpack, rotation: Rotation::Upright };
+    assert_pictures("ht16k33-matrix", true, matrix);
+    assert_pictures("ht16k33-characters", true, Setup::Characters { address });
 }
 
 #[test]
 fn ssd1306() {
     for (panel, name) in [(Panel::Rows64, "ssd1306-64"), (Panel::Rows32, "ssd1306-32")] {
         let address = ssd1306::ADDRESS;
-        let device = Ssd1306::new(SimPanel::new(address, panel, false), address, panel, false);
-        assert_pictures(name, false, device, |device| Picture::of(device.bus()));
+        assert_pictures(name, false, Setup::Ssd1306 { address, panel, upside_down: false });
     }
 }
 
 #[test]
 fn strips() {
     for (chips, name) in [(Chips::Apa102, "apa102"), (Chips::Ws2812, "ws2812")] {
-        let config = StripConfig { chips, leds: 30, reversed: false };
-        let device = Strip::new(SimStrip::new(config).unwrap(), config).unwrap();
-        assert_pictures(name, true, device, |device| Picture::of(device.bus()));
+        assert_pictures(name, true, Setup::Strip(StripConfig { chips, leds: 30, reversed: false }));
     }
 }
 
 #[test]
 fn pins() {
-    let device = Pins::new([SimPin::default(); 10], Some(SimPin::default()), Active::High);
-    assert_pictures("pins", true, device, |device| Picture::of(&SimPins(device)));
+    assert_pictures("pins", true, Setup::Pins { genres: 10, level: true, active: Active::High });
 }

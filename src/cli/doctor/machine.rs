@@ -1,6 +1,6 @@
 //! The machine that is examined: its files below a root folder, and what only the running system can answer.
 //!
-//! The only file that names `rustix`.
+//! The only file that names `rustix::fs`.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ pub(super) trait Machine {
     fn cards(&self) -> Vec<Card>;
     /// Opens a microphone by its name, listens for a moment, and closes it.
     fn listen(&self, name: &str, channel: Channel) -> Result<Sound, CaptureError>;
-    /// Whether a thread may have real-time priority.
-    fn real_time(&self) -> bool;
+    /// Whether a thread may have this real-time priority.
+    fn real_time(&self, priority: u8) -> bool;
     /// Bytes that this user may still write to the file system of a folder that exists.
     fn space(&self, folder: &Path) -> Option<u64>;
 }
@@ -212,8 +212,8 @@ impl Machine for This {
         Err(CaptureError::Missing)
     }
 
-    fn real_time(&self) -> bool {
-        harmonynet::pipeline::real_time_is_granted()
+    fn real_time(&self, priority: u8) -> bool {
+        harmonynet::pipeline::real_time_is_granted(priority)
     }
 
     fn space(&self, folder: &Path) -> Option<u64> {

@@ -60,7 +60,7 @@ pub(super) fn state(patient: &Patient<'_>) -> Vec<Finding> {
 /// Whether the capture thread gets its priority.
 pub(super) fn scheduling(patient: &Patient<'_>) -> Vec<Finding> {
     let priority = patient.settings.board().threads.capture_priority;
-    if patient.machine.real_time() {
+    if patient.machine.real_time(priority) {
         return vec![Finding::ok("scheduling", "real-time priority is granted to the capture thread")];
     }
     let limits = patient.machine.files().read("/proc/self/limits").unwrap_or_default();

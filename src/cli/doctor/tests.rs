@@ -27,7 +27,7 @@ impl Machine for Simulated {
     fn listen(&self, _: &str, _: Channel) -> Result<Sound, CaptureError> {
         self.sound
     }
-    fn real_time(&self) -> bool {
+    fn real_time(&self, _: u8) -> bool {
         self.real_time
     }
     fn space(&self, _: &Path) -> Option<u64> {

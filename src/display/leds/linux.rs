@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use embedded_hal::i2c::{Error, ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation};
 use linux_embedded_hal::gpio_cdev::{Chip, LineRequestFlags};
@@ -13,11 +13,69 @@ use linux_embedded_hal::i2cdev::linux::LinuxI2CError;
 use linux_embedded_hal::spidev::{SpiModeFlags, SpidevOptions};
 use linux_embedded_hal::{CdevPin, I2cdev, SpidevDevice};
 
-use super::pins::Active;
+use super::ht16k33::{Characters, Matrix8};
+use super::max7219::Max7219;
+use super::pins::{Active, Pins};
+use super::ssd1306::Ssd1306;
+use super::strip::Strip;
+use super::{ConfigError, Device, Setup};
 use crate::display::DisplayError;
 
-/// `EREMOTEIO`: how the kernel's driver for the Raspberry Pi's I2C controller says that nobody answered.
-const REMOTE_IO: i32 = 121;
+/// How the kernel's I2C drivers say that nobody answered: `EREMOTEIO` those of the Raspberry Pis' controllers, `ENXIO` the
+/// one that drives GPIO lines.
+const NOBODY: [i32; 2] = [121, 6];
+
+/// Where a display hangs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// An SPI device, for example `/dev/spidev0.0`.
+    Spi(PathBuf),
+    /// An I2C bus, for example `/dev/i2c-1`.
+    I2c(PathBuf),
+    /// Lines of a GPIO chip.
+    Lines {
+        /// The chip, for example `/dev/gpiochip0`.
+        chip: PathBuf,
+        /// The lines of the genres' LEDs.
+        genres: Vec<u8>,
+        /// The line of the level's LED.
+        level: Option<u8>,
+    },
+}
+
+/// Opens the display that hangs there.
+///
+/// # Errors
+/// [`DisplayError::Denied`] or [`DisplayError::Bus`]; the latter also where a display of this kind can't hang there, or is
+/// out of range.
+pub fn open(setup: Setup, place: &Place) -> Result<Box<dyn Device + Send>, DisplayError> {
+    let wrong = |_: ConfigError| DisplayError::Bus;
+    Ok(match (setup, place) {
+        (Setup::Max7219(layout), Place::Spi(path)) => {
+            Box::new(Max7219::new(spi_for(&setup, path)?, layout).map_err(wrong)?)
+        }
+        (Setup::Strip(config), Place::Spi(path)) => {
+            Box::new(Strip::new(spi_for(&setup, path)?, config).map_err(wrong)?)
+        }
+        (Setup::Matrix { address, wiring, rotation }, Place::I2c(path)) => {
+            Box::new(Matrix8::new(i2c(path)?, address, wiring, rotation))
+        }
+        (Setup::Characters { address }, Place::I2c(path)) => Box::new(Characters::new(i2c(path)?, address)),
+        (Setup::Ssd1306 { address, panel, upside_down }, Place::I2c(path)) => {
+            Box::new(Ssd1306::new(i2c(path)?, address, panel, upside_down))
+        }
+        (Setup::Pins { active, .. }, Place::Lines { chip, genres, level }) => {
+            let take = |line: &u8| pin(chip, u32::from(*line), active);
+            let genres = genres.iter().map(take).collect::<Result<Vec<_>, _>>()?;
+            Box::new(Pins::new(genres, level.as_ref().map(take).transpose()?, active).map_err(wrong)?)
+        }
+        _ => return Err(DisplayError::Bus),
+    })
+}
+
+fn spi_for(setup: &Setup, path: &Path) -> Result<Spi, DisplayError> {
+    spi(path, setup.spi_hz().ok_or(DisplayError::Bus)?)
+}
 
 /// An open SPI device.
 pub type Spi = SpidevDevice;
@@ -34,8 +92,12 @@ impl ErrorType for Bus {
 impl I2c for Bus {
     fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
         I2c::<u8>::transaction(&mut self.0, address, operations).map_err(|error| match error.inner() {
-            LinuxI2CError::Errno(REMOTE_IO) => ErrorKind::NoAcknowledge(NoAcknowledgeSource::Unknown),
-            LinuxI2CError::Io(cause) if cause.raw_os_error() == Some(REMOTE_IO) => {
+            LinuxI2CError::Errno(number) if NOBODY.contains(number) => {
+                ErrorKind::NoAcknowledge(NoAcknowledgeSource::Unknown)
+            }
+            LinuxI2CError::Io(cause)
+                if cause.raw_os_error().is_some_and(|number| NOBODY.contains(&number)) =>
+            {
                 ErrorKind::NoAcknowledge(NoAcknowledgeSource::Unknown)
             }
             _ => error.kind(),
@@ -95,6 +157,20 @@ mod tests {
         assert_eq!(i2c(nothing).err(), Some(DisplayError::Bus));
         assert_eq!(pin(nothing, 17, Active::High).err(), Some(DisplayError::Bus));
         assert_eq!(cause(&io::ErrorKind::PermissionDenied.into()), DisplayError::Denied);
+    }
+
+    #[test]
+    fn a_display_is_opened_where_it_can_hang() {
+        let characters = Setup::Characters { address: 0x70 };
+        let pins = Setup::Pins { genres: 1, level: false, active: Active::High };
+        let lines = Place::Lines { chip: "/dev/null".into(), genres: vec![17], level: None };
+        for (setup, place) in [
+            (characters, Place::I2c("/dev/null".into())),
+            (characters, Place::Spi("/dev/null".into())),
+            (pins, lines),
+        ] {
+            assert_eq!(open(setup, &place).err(), Some(DisplayError::Bus), "{setup:?} {place:?}");
+        }
     }
 
     #[test]

@@ -10,10 +10,13 @@
 //! | an LED for each genre | [`pins`] | pins | changed pin |
 //!
 //! A driver is a [`Device`]: it knows its chip and nothing of time. [`Supervised`] makes a [`Display`](super::Display)
-//! of it: dims it at night, and brings it back after it was unplugged. Beside each driver stands a simulated chip that
-//! implements the bus's trait and turns the very bytes back into dots, to be looked at as [`Lamps`](super::picture::Lamps). Nothing here allocates or blocks longer
-//! than its bus does. Not for opening buses: whoever knows the board does that.
+//! of it: dims it at night, and brings it back after it was unplugged. Beside each driver stands a simulated chip that hangs
+//! on a [simulated bus](sim) and turns the very bytes back into dots, to be looked at as
+//! [`Lamps`](super::picture::Lamps). Which display there is, is a [`Setup`]; [`Simulated`] and `linux::open` make a device of
+//! it. Nothing here allocates or blocks longer than its bus does, but for what `linux` opens. Not for knowing boards.
 
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
 use core::fmt;
 
 use embedded_hal::{digital, i2c, spi};
@@ -21,12 +24,15 @@ use embedded_hal::{digital, i2c, spi};
 mod dimming; // how bright, and when
 mod dots; // a framebuffer of one colour
 mod rotation; // how a display is mounted
+mod setup; // a display and how it is mounted, as a value
+mod simulated; // any display, with a simulated chip
 mod supervised; // what is unplugged comes back
 
 pub mod ht16k33;
 pub mod max7219;
 pub mod pins;
 pub mod segments;
+pub mod sim;
 pub mod ssd1306;
 pub mod strip;
 
@@ -39,6 +45,8 @@ mod tests;
 pub use dimming::{Brightness, Dimming, NightHours};
 pub use dots::Dots;
 pub use rotation::Rotation;
+pub use setup::Setup;
+pub use simulated::Simulated;
 pub use supervised::{Change, Counters, Supervised};
 
 use super::DisplayError;
@@ -66,6 +74,21 @@ pub trait Device {
     /// # Errors
     /// What the bus answered.
     fn show(&mut self, scene: &Scene) -> Result<(), DisplayError>;
+}
+
+#[cfg(feature = "alloc")]
+impl<D: Device + ?Sized> Device for Box<D> {
+    fn start(&mut self, brightness: Brightness) -> Result<(), DisplayError> {
+        (**self).start(brightness)
+    }
+
+    fn dim(&mut self, brightness: Brightness) -> Result<(), DisplayError> {
+        (**self).dim(brightness)
+    }
+
+    fn show(&mut self, scene: &Scene) -> Result<(), DisplayError> {
+        (**self).show(scene)
+    }
 }
 
 /// A setting that a driver cannot use.

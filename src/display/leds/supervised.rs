@@ -40,6 +40,7 @@ pub struct Counters {
 ///   time, at most 4 s: first as it is, then opened anew. What it missed is not made up for: it shows the present.
 /// - Every 5 s all is written anew, for chips that lost their supply unnoticed.
 /// - The brightness follows [`Dimming`] and the time of day.
+/// - Dropped, it darkens the device: what it showed doesn't hold any longer.
 ///
 /// | fault | what the person sees | recovery after its mend |
 /// | --- | --- | --- |
@@ -49,7 +50,7 @@ pub struct Counters {
 ///
 /// Time is the scenes' [`at`](Scene::at), which goes on without sound too.
 #[derive(Debug)]
-pub struct Supervised<F, D, T> {
+pub struct Supervised<F, D: Device, T> {
     open: F,
     device: Option<D>,
     time: T,
@@ -100,6 +101,12 @@ where
     /// The device, once it was opened.
     pub fn device_mut(&mut self) -> Option<&mut D> {
         self.device.as_mut()
+    }
+
+    /// Changes how bright it is, and when, from the next scene on.
+    pub fn set_dimming(&mut self, dimming: Dimming) {
+        self.dimming = dimming;
+        self.asked_at = None;
     }
 
     /// What changed since this was asked last: the latest change only.
@@ -189,6 +196,15 @@ where
             self.note(result, scene.at);
         }
         Ok(())
+    }
+}
+
+impl<F, D: Device, T> Drop for Supervised<F, D, T> {
+    fn drop(&mut self) {
+        if let Some(device) = self.device.as_mut().filter(|_| self.failed.is_none()) {
+            // Nobody is left to be told of an error.
+            let _ = device.dim(Brightness::OFF);
+        }
     }
 }
 

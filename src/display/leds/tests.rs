@@ -3,9 +3,10 @@
 use embedded_graphics::geometry::Size;
 use proptest::prelude::*;
 
-use super::ht16k33::{Characters, Matrix8, SimCharacters, SimChip, Wiring};
+use super::ht16k33::{Characters, Matrix8, SimChip, Wiring};
 use super::max7219::{Layout, Max7219, SimChain};
 use super::pins::{Active, Pins, SimPin};
+use super::sim::SimPort;
 use super::ssd1306::{Panel, SimPanel, Ssd1306};
 use super::strip::{Chips, SimStrip, Strip, StripConfig};
 use super::*;
@@ -46,25 +47,27 @@ fn costs<D: Device>(mut device: D, [first, second]: [&Scene; 2], sent: fn(&D) ->
     [once - before, sent(&device) - once]
 }
 
-fn chain(layout: Layout) -> Max7219<SimChain> {
-    Max7219::new(SimChain::new(layout).unwrap(), layout).unwrap()
+fn chain(layout: Layout) -> Max7219<SimPort<SimChain>> {
+    Max7219::new(SimPort::new(SimChain::new(layout).unwrap()), layout).unwrap()
 }
 
-fn panel(panel: Panel) -> Ssd1306<SimPanel> {
-    Ssd1306::new(SimPanel::new(ssd1306::ADDRESS, panel, false), ssd1306::ADDRESS, panel, false)
+fn panel(panel: Panel) -> Ssd1306<SimPort<SimPanel>> {
+    Ssd1306::new(SimPort::new(SimPanel::new(ssd1306::ADDRESS, panel, false)), ssd1306::ADDRESS, panel, false)
 }
 
-fn strip(chips: Chips) -> Strip<SimStrip> {
+fn strip(chips: Chips) -> Strip<SimPort<SimStrip>> {
     let config = StripConfig { chips, leds: 60, reversed: false };
-    Strip::new(SimStrip::new(config).unwrap(), config).unwrap()
+    Strip::new(SimPort::new(SimStrip::new(config).unwrap()), config).unwrap()
 }
 
-fn characters() -> Characters<SimChip> {
-    Characters::new(SimChip::new(ht16k33::ADDRESS), ht16k33::ADDRESS)
+fn characters() -> Characters<SimPort<SimChip>> {
+    Characters::new(SimPort::new(SimChip::characters(ht16k33::ADDRESS)), ht16k33::ADDRESS)
 }
 
-fn matrix() -> Matrix8<SimChip> {
-    Matrix8::new(SimChip::new(ht16k33::ADDRESS), ht16k33::ADDRESS, Wiring::Backpack, Rotation::Upright)
+fn matrix() -> Matrix8<SimPort<SimChip>> {
+    let (wiring, rotation) = (Wiring::Backpack, Rotation::Upright);
+    let chip = SimChip::matrix(ht16k33::ADDRESS, wiring, rotation);
+    Matrix8::new(SimPort::new(chip), ht16k33::ADDRESS, wiring, rotation)
 }
 
 proptest! {
@@ -82,7 +85,7 @@ proptest! {
             (1, costs(strip(Chips::Apa102), both, |device| device.bus().transactions())),
             (1, costs(strip(Chips::Ws2812), both, |device| device.bus().transactions())),
             (11, costs(
-                Pins::new([SimPin::default(); 10], Some(SimPin::default()), Active::High),
+                Pins::new([SimPin::default(); 10], Some(SimPin::default()), Active::High).unwrap(),
                 both,
                 |device| device.genres().iter().chain(device.level()).map(SimPin::changes).sum(),
             )),
@@ -111,7 +114,7 @@ fn what_a_chip_holds_at_power_on_is_not_seen() {
     let mut device = characters();
     device.start(Brightness::FULL).unwrap();
     let mut text = String::new();
-    ascii(&SimCharacters(device.bus()), &mut text).unwrap();
+    ascii(device.bus(), &mut text).unwrap();
     assert!(!text.contains('#'), "{text}");
 }
 
@@ -189,22 +192,25 @@ fn survive<D: Device>(mut device: D, picture: impl Fn(&D, &mut String) -> fmt::R
 fn after_an_error_at_any_transaction_the_picture_is_right_again() {
     let layout = Layout::default();
     let chain = |good| {
-        let bus = Flaky { bus: SimChain::new(layout).unwrap(), good };
+        let bus = Flaky { bus: SimPort::new(SimChain::new(layout).unwrap()), good };
         survive(Max7219::new(bus, layout).unwrap(), |device, text| ascii(&device.bus().bus, text))
     };
     let panel = |good| {
-        let bus = FlakyI2c(Flaky { bus: SimPanel::new(ssd1306::ADDRESS, Panel::Rows32, false), good });
+        let bus = FlakyI2c(Flaky {
+            bus: SimPort::new(SimPanel::new(ssd1306::ADDRESS, Panel::Rows32, false)),
+            good,
+        });
         let device = Ssd1306::new(bus, ssd1306::ADDRESS, Panel::Rows32, false);
         survive(device, |device, text| ascii(&device.bus().0.bus, text))
     };
     let characters = |good| {
-        let bus = FlakyI2c(Flaky { bus: SimChip::new(ht16k33::ADDRESS), good });
+        let bus = FlakyI2c(Flaky { bus: SimPort::new(SimChip::characters(ht16k33::ADDRESS)), good });
         let device = Characters::new(bus, ht16k33::ADDRESS);
-        survive(device, |device, text| ascii(&SimCharacters(&device.bus().0.bus), text))
+        survive(device, |device, text| ascii(&device.bus().0.bus, text))
     };
     let strip = |good| {
         let config = StripConfig { chips: Chips::Apa102, leds: 20, reversed: true };
-        let bus = Flaky { bus: SimStrip::new(config).unwrap(), good };
+        let bus = Flaky { bus: SimPort::new(SimStrip::new(config).unwrap()), good };
         survive(Strip::new(bus, config).unwrap(), |device, text| ascii(&device.bus().bus, text))
     };
     assert_survives(20, chain);

@@ -3,6 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::RgbColor;
+
+use super::pen::indexed;
 use super::*;
 use crate::display::test_card;
 use crate::display::tests::{ClosedPipe, genre};
@@ -159,6 +163,48 @@ fn with_colour_it_is_half_blocks_or_round_dots() {
     assert!(indexed.cells[15][8].0 == '#' && indexed.cells[15][8].1.starts_with("38;5;"));
 }
 
+/// Dots that are lit where a formula says so.
+struct Pattern(u32, u32, fn(usize, usize) -> bool);
+
+impl Lamps for Pattern {
+    fn size(&self) -> embedded_graphics::geometry::Size {
+        embedded_graphics::geometry::Size::new(self.0, self.1)
+    }
+    fn lamp(&self, x: usize, y: usize) -> Rgb888 {
+        let there = x < self.0 as usize && y < self.1 as usize;
+        if there && (self.2)(x, y) { Rgb888::WHITE } else { Rgb888::BLACK }
+    }
+}
+
+#[test]
+fn many_dots_are_shown_in_braille_and_other_dots_anew() {
+    let wire = Wire::default();
+    let mut terminal = super::Screen::new(wire.clone(), FULL, usual).unwrap();
+    let mut screen = Screen::new(80, 24);
+    let scene = genre("jazz", 0.5, -20.0);
+    // A panel of 128 × 64 takes 64 × 16 characters: a column every sixteenth dot, and a dot at the lower right.
+    terminal.paint(&Pattern(128, 64, |x, y| x % 16 == 0 || (x, y) == (127, 63)), &scene).unwrap();
+    screen.feed(&wire.take());
+    let lines = screen.lines();
+    assert_eq!(lines[0], format!("{:8}{}", "", "⡇⠀⠀⠀⠀⠀⠀⠀".repeat(8)));
+    assert_eq!(lines[15].chars().nth(71), Some('⢀'), "{lines:#?}");
+    assert!(lines[17].starts_with(" genre"), "{lines:#?}");
+    // A strip in its place: one line of dots, and nothing is left of the panel.
+    terminal.paint(&Pattern(30, 1, |x, _| x < 3), &scene).unwrap();
+    screen.feed(&wire.take());
+    let lines = screen.lines();
+    assert_eq!(lines[0].trim(), ["●"; 30].join(" "));
+    assert!(lines[1].is_empty() && lines[2].starts_with(" genre") && lines[3..].iter().all(String::is_empty));
+    // What others wrote over it is painted anew.
+    terminal.paint(&Pattern(30, 1, |x, _| x < 3), &scene).unwrap();
+    assert_eq!(wire.take(), "");
+    terminal.forget();
+    terminal.paint(&Pattern(30, 1, |x, _| x < 3), &scene).unwrap();
+    let mut again = Screen::new(80, 24);
+    again.feed(&wire.take());
+    assert_eq!(again.cells, screen.cells);
+}
+
 #[test]
 fn only_what_changed_is_written() {
     for style in [FULL, PLAIN, Style { colors: Colors::Indexed, unicode: false }] {
@@ -225,7 +271,7 @@ fn any_size_is_survived_and_followed() {
             SIZE.set(none);
             at += SECOND / 4;
             terminal.show(&Scene { at, ..genre("jazz", 0.5, -20.0) }).unwrap();
-            assert_eq!(terminal.size, (80, 24));
+            assert_eq!(terminal.screen.size, (80, 24));
         }
     }
 }

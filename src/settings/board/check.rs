@@ -1,5 +1,6 @@
 //! Judges boards and parts: every finding names file, line, field and mend.
 
+use super::wiring::is_signal;
 use super::{Board, Bus, FORMAT, Parts};
 use crate::settings::document::line_of;
 use crate::settings::keys::{BOARDS, DISPLAYS, MICROPHONES};
@@ -113,6 +114,16 @@ fn bus(f: &mut Findings<'_>, board: &Board, index: usize, bus: &Bus) {
         format!("`{}` is no device", bus.device),
         "such as /dev/spidev0.0",
     );
+    let (count, lines) = match BusName::parse(&bus.name).map(BusName::kind) {
+        Some("i2c") => (2, "SDA and SCL"),
+        _ => (4, "chip select, MISO, MOSI and SCLK"),
+    };
+    f.require(
+        bus.pins.is_empty() || bus.pins.len() == count,
+        &field("pins"),
+        "their number is wrong",
+        format!("give {lines} in this order, or none"),
+    );
     for pin in &bus.pins {
         let there = board.pins.contains(pin);
         f.require(
@@ -183,7 +194,7 @@ fn display(f: &mut Findings<'_>, board: &Board, parts: &Parts, index: usize) {
         f.require(
             long,
             &field("cmdline"),
-            "spidev sends at most 4096 bytes at once, which tears a strip",
+            "spidev sends at most 4096 bytes at once and refuses more, which a long strip needs",
             "add \"spidev.bufsiz=32768\"",
         );
     }
@@ -218,6 +229,7 @@ pub(super) fn parts(place: &str, text: &str, parts: &Parts) -> Result<(), Proble
             let known = BusName::parse(name).is_some();
             f.require(known, &field("buses"), format!("`{name}` is no bus"), "such as i2c-1:0x1a or spi0");
         }
+        wires(f, &field("wires"), &part.wires, None);
     }
     for (index, part) in parts.displays.iter().enumerate() {
         let field = |name: &str| format!("display.{index}.{name}");
@@ -240,8 +252,20 @@ pub(super) fn parts(place: &str, text: &str, parts: &Parts) -> Result<(), Proble
             "I2C displays have addresses, others have none",
             "list those that it can have, the usual one first",
         );
+        wires(f, &field("wires"), &part.wires, Some(&part.bus));
     }
     Problems::check(findings.found)
+}
+
+fn wires(f: &mut Findings<'_>, field: &str, wires: &[(String, String)], bus: Option<&str>) {
+    for (_, signal) in wires {
+        f.require(
+            is_signal(signal, bus),
+            field,
+            format!("there is no signal `{signal}`"),
+            "a line of its bus (cs, mosi, sclk; sda, scl), a GPIO line such as GPIO18, or ground",
+        );
+    }
 }
 
 fn has_twice(pins: &[u8]) -> bool {

@@ -7,10 +7,12 @@
 
 mod check;
 mod shipped;
+mod wiring; // which wire of a part goes to which pin
 
 use serde::Deserialize;
 
 pub(super) use self::check::{BusName, overlay};
+pub use self::wiring::{Wire, header_pin};
 
 use super::document;
 use super::nearest::nearest;
@@ -32,6 +34,9 @@ pub struct Board {
     pub title: String,
     /// Names in the device tree's `compatible` that mean this board.
     pub compatible: Vec<String>,
+    /// Whether its buses end in the program, which shows what would have gone over them.
+    #[serde(default)]
+    pub simulated: bool,
     /// GPIO lines on its header, by the number that follows "GPIO".
     pub pins: Vec<u8>,
     /// The character device of those lines; absent where there are none.
@@ -111,7 +116,7 @@ pub struct Bus {
     pub name: String,
     /// Its character device.
     pub device: String,
-    /// The GPIO lines that it occupies.
+    /// The GPIO lines that it occupies: of SPI chip select, MISO, MOSI, SCLK, of I2C SDA, SCL; none where they are not known.
     pub pins: Vec<u8>,
     /// What switches it on in `config.txt`.
     #[serde(default)]
@@ -164,6 +169,13 @@ pub struct MicrophonePart {
     pub channel: Option<u8>,
     /// Level below which it is silent, decibels relative to a full-scale sine.
     pub silence_dbfs: Option<f64>,
+    /// Its supply, volts; absent where it has none of its own on the header.
+    pub supply_volts: Option<f64>,
+    /// The lowest voltage that it takes for high, where that is more than a Raspberry Pi gives.
+    pub high_volts: Option<f64>,
+    /// Its wires: its own name of each, and the signal that it goes to.
+    #[serde(default)]
+    pub wires: Vec<(String, String)>,
     /// GPIO lines that it or its kernel driver occupies.
     #[serde(default)]
     pub pins: Vec<u8>,
@@ -191,6 +203,13 @@ pub struct DisplayPart {
     /// I2C addresses that it can have, its usual one first.
     #[serde(default)]
     pub addresses: Vec<u8>,
+    /// Its supply, volts; absent where the lines feed it.
+    pub supply_volts: Option<f64>,
+    /// The lowest voltage that it takes for high, where that is more than a Raspberry Pi gives.
+    pub high_volts: Option<f64>,
+    /// Its wires: its own name of each, and the signal that it goes to.
+    #[serde(default)]
+    pub wires: Vec<(String, String)>,
     /// How many of it make one display, usually.
     pub modules: Option<u8>,
     /// Overlays whose kernel driver would take it away from ours.

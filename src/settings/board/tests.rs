@@ -41,6 +41,36 @@ fn every_board_of_the_folder_is_built_in_and_validates() {
 }
 
 #[test]
+fn the_wiring_table_says_what_the_parts_do() {
+    let (parts, pi) = (Parts::shipped().unwrap(), Board::named_or_found("pi-4", &[]).unwrap());
+    let readme = include_str!("../../../boards/README.md");
+    let row = |kind: &str| {
+        let cell = format!(" | `{kind}` | ");
+        readme.lines().find(|line| line.contains(&cell)).unwrap_or_else(|| panic!("no row of {kind}"))
+    };
+    let check = |kind: &str, wires: Vec<Wire>, supply: Option<f64>, high: Option<f64>| {
+        for wire in wires.iter().filter(|wire| wire.part != "GND") {
+            let to = match wire.pin() {
+                Some(pin) if wire.signal != "ground" => pin.to_string(),
+                _ => wire.signal.clone(),
+            };
+            assert!(row(kind).contains(&format!("{} → {to}", wire.part)), "{}: {}", wire.part, row(kind));
+        }
+        if let Some(volts) = supply {
+            assert!(row(kind).contains(&format!("| {volts} V")), "{}", row(kind));
+        }
+        assert_eq!(row(kind).contains("level shifter"), high.is_some(), "{}", row(kind));
+    };
+    for part in &parts.displays {
+        let bus = pi.display(&part.kind).and_then(|here| here.bus.as_deref()).and_then(|name| pi.bus(name));
+        check(&part.kind, pi.wires(&part.wires, bus), part.supply_volts, part.high_volts);
+    }
+    for part in &parts.microphones {
+        check(&part.kind, pi.wires(&part.wires, None), part.supply_volts, part.high_volts);
+    }
+}
+
+#[test]
 fn no_two_boards_are_meant_by_one_name_of_the_device_tree() {
     let parts = Parts::shipped().unwrap();
     let boards: Vec<Board> =
@@ -82,6 +112,12 @@ fn a_wrong_board_is_told_with_file_line_field_and_mend() {
             "pins = [8, 9, 10, 41]",
             "pins = [8, 9",
             "bus.0.pins: GPIO41 is not on the header",
+        ),
+        (
+            "pins = [2, 3]\nconfig",
+            "pins = [2]\nconfig",
+            "pins = [2, 3]",
+            "bus.3.pins: their number is wrong; give SDA and SCL in this order, or none",
         ),
         (
             "name = \"spi0.1\"",
@@ -134,6 +170,11 @@ fn wrong_parts_are_told() {
             "bus = \"gpio\"",
             "bus = \"air\"",
             "display.6.bus: `air` is no kind of bus; allowed: spi, i2c, gpio",
+        ),
+        (
+            "[\"CS\", \"cs\"]",
+            "[\"CS\", \"sda\"]",
+            "display.0.wires: there is no signal `sda`; a line of its bus",
         ),
         ("\"i2c-1:0x1a\"", "\"i2c-1:0x7f\"", "microphone.4.buses: `i2c-1:0x7f` is no bus"),
     ] {

@@ -14,7 +14,7 @@ use super::{Brightness, Device, Dots, Rotation, i2c_error, segments};
 use crate::display::{DisplayError, draw};
 use crate::flow::Scene;
 
-pub use sim::{SimCharacters, SimChip, SimMatrix};
+pub use sim::SimChip;
 
 /// The chip's address with open jumpers.
 pub const ADDRESS: u8 = 0x70;

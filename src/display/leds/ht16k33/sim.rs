@@ -1,11 +1,11 @@
-//! A simulated chip: takes the bytes of the bus, and is looked at as a matrix or as characters.
+//! A simulated chip with what hangs on it: takes the bytes of the bus, and is looked at as a matrix or as characters.
 
 use embedded_graphics::geometry::Size;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::RgbColor;
-use embedded_hal::i2c::{ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation};
 
 use super::{DIMMING, DISPLAY_ON, OSCILLATOR_ON, Ram, Wiring};
+use crate::display::leds::sim::Chip;
 use crate::display::leds::{Rotation, segments};
 use crate::display::picture::Lamps;
 
@@ -16,38 +16,37 @@ const GREEN: Rgb888 = Rgb888::new(60, 240, 70);
 #[derive(Clone, Debug)]
 pub struct SimChip {
     address: u8,
-    plugged: bool,
+    face: Face,
     ram: Ram,
     oscillates: bool,
     on: bool,
     dimming: u8,
-    transactions: u64,
+}
+
+/// What hangs on the chip.
+#[derive(Clone, Copy, Debug)]
+enum Face {
+    /// An 8×8 matrix: how it is wired and mounted.
+    Matrix(Wiring, Rotation),
+    /// Four 14-segment characters, drawn in dots.
+    Characters,
 }
 
 impl SimChip {
-    /// A chip at `address` that has just got its supply: asleep, its RAM full of anything.
+    /// A chip with an 8×8 matrix, at `address`. It has just got its supply: it is asleep, its RAM full of anything.
     #[must_use]
-    pub const fn new(address: u8) -> Self {
-        Self {
-            address,
-            plugged: true,
-            ram: [0xA5; 16],
-            oscillates: false,
-            on: false,
-            dimming: 15,
-            transactions: 0,
-        }
+    pub const fn matrix(address: u8, wiring: Wiring, rotation: Rotation) -> Self {
+        Self::new(address, Face::Matrix(wiring, rotation))
     }
 
-    /// Unplugs the chip, or plugs it in again. Unplugged it doesn't answer, and forgets all.
-    pub fn plug(&mut self, plugged: bool) {
-        *self = Self { plugged, transactions: self.transactions, ..Self::new(self.address) };
+    /// A chip with four 14-segment characters, at `address`; as [`matrix`](Self::matrix).
+    #[must_use]
+    pub const fn characters(address: u8) -> Self {
+        Self::new(address, Face::Characters)
     }
 
-    /// Transactions so far.
-    #[must_use]
-    pub fn transactions(&self) -> u64 {
-        self.transactions
+    const fn new(address: u8, face: Face) -> Self {
+        Self { address, face, ram: [0xA5; 16], oscillates: false, on: false, dimming: 15 }
     }
 
     /// The dimming step, 0–15.
@@ -55,9 +54,11 @@ impl SimChip {
     pub fn dimming(&self) -> u8 {
         self.dimming
     }
+}
 
-    fn take(&mut self, bytes: &[u8]) {
-        let Some((&command, data)) = bytes.split_first() else { return };
+impl Chip for SimChip {
+    fn take(&mut self, bytes: &[u8]) -> Option<()> {
+        let (&command, data) = bytes.split_first()?;
         match command {
             // The RAM's address counts up with each byte and wraps.
             0x00..=0x0F => {
@@ -70,77 +71,45 @@ impl SimChip {
             DIMMING..=0xEF => self.dimming = command & 0x0F,
             _ => {}
         }
+        Some(())
     }
 
-    fn lights(&self) -> bool {
-        self.plugged && self.oscillates && self.on
+    fn reset(&mut self) {
+        *self = Self::new(self.address, self.face);
+    }
+
+    fn address(&self) -> Option<u8> {
+        Some(self.address)
     }
 }
 
-impl ErrorType for SimChip {
-    type Error = ErrorKind;
-}
-
-impl I2c for SimChip {
-    fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
-        if !self.plugged || address != self.address {
-            return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address));
-        }
-        self.transactions += 1;
-        for operation in operations {
-            match operation {
-                Operation::Write(bytes) => self.take(bytes),
-                // The driver only writes.
-                Operation::Read(_) => return Err(ErrorKind::Other),
+impl Lamps for SimChip {
+    fn size(&self) -> Size {
+        match self.face {
+            Face::Matrix(..) => Size::new(8, 8),
+            Face::Characters => {
+                Size::new((segments::CHARACTERS * segments::PITCH) as u32, segments::HEIGHT as u32)
             }
         }
-        Ok(())
-    }
-}
-
-/// A chip with an 8×8 matrix.
-#[derive(Clone, Copy, Debug)]
-pub struct SimMatrix<'a> {
-    /// The chip.
-    pub chip: &'a SimChip,
-    /// How the matrix is wired.
-    pub wiring: Wiring,
-    /// How it is mounted.
-    pub rotation: Rotation,
-}
-
-impl Lamps for SimMatrix<'_> {
-    fn size(&self) -> Size {
-        Size::new(8, 8)
     }
 
     fn lamp(&self, x: usize, y: usize) -> Rgb888 {
-        if x >= 8 || y >= 8 || !self.chip.lights() {
-            return Rgb888::BLACK;
-        }
-        let (column, row) = self.rotation.turned_back(x, y);
-        if self.chip.ram[2 * row] >> self.wiring.bit(column) & 1 == 1 { GREEN } else { Rgb888::BLACK }
-    }
-}
-
-/// A chip with four 14-segment characters, drawn in dots.
-#[derive(Clone, Copy, Debug)]
-pub struct SimCharacters<'a>(
-    /// The chip.
-    pub &'a SimChip,
-);
-
-impl Lamps for SimCharacters<'_> {
-    fn size(&self) -> Size {
-        Size::new((segments::CHARACTERS * segments::PITCH) as u32, segments::HEIGHT as u32)
-    }
-
-    fn lamp(&self, x: usize, y: usize) -> Rgb888 {
-        let character = x / segments::PITCH;
-        if character >= segments::CHARACTERS || !self.0.lights() {
-            return Rgb888::BLACK;
-        }
-        let lit = u16::from_le_bytes([self.0.ram[2 * character], self.0.ram[2 * character + 1]]);
-        if segments::segment_at(x % segments::PITCH, y) & lit != 0 { GREEN } else { Rgb888::BLACK }
+        let Size { width, height } = self.size();
+        let there = x < width as usize && y < height as usize;
+        let lit = there
+            && self.oscillates
+            && self.on
+            && match self.face {
+                Face::Matrix(wiring, rotation) => {
+                    let (column, row) = rotation.turned_back(x, y);
+                    self.ram[2 * row] >> wiring.bit(column) & 1 == 1
+                }
+                Face::Characters => {
+                    let (low, high) =
+                        (self.ram[2 * (x / segments::PITCH)], self.ram[2 * (x / segments::PITCH) + 1]);
+                    segments::segment_at(x % segments::PITCH, y) & u16::from_le_bytes([low, high]) != 0
+                }
+            };
+        if lit { GREEN } else { Rgb888::BLACK }
     }
 }

@@ -4,6 +4,7 @@ use embedded_hal::i2c::{ErrorKind, NoAcknowledgeSource};
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 
 use super::*;
+use crate::display::leds::sim::SimPort;
 use crate::display::picture::ascii;
 use crate::display::tests::card;
 
@@ -101,11 +102,11 @@ fn what_the_bus_answers_is_told_and_the_frame_is_sent_again() {
 
 #[test]
 fn what_the_characters_show_is_the_text() {
-    let mut device = Characters::new(SimChip::new(ADDRESS), ADDRESS);
+    let mut device = Characters::new(SimPort::new(SimChip::characters(ADDRESS)), ADDRESS);
     device.start(Brightness::default()).unwrap();
     device.show(&card("genre")).unwrap();
     let mut text = String::new();
-    ascii(&SimCharacters(device.bus()), &mut text).unwrap();
+    ascii(device.bus(), &mut text).unwrap();
     assert_eq!(
         text,
         "..........#####....#####....#####...
@@ -134,11 +135,12 @@ fn however_it_is_mounted_the_picture_is_the_same() {
     let mut seen = Vec::new();
     for rotation in [Rotation::Upright, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters] {
         for wiring in [Wiring::Backpack, Wiring::Straight] {
-            let mut device = Matrix8::new(SimChip::new(ADDRESS), ADDRESS, wiring, rotation);
+            let chip = SimChip::matrix(ADDRESS, wiring, rotation);
+            let mut device = Matrix8::new(SimPort::new(chip), ADDRESS, wiring, rotation);
             device.start(Brightness::default()).unwrap();
             device.show(&card("genre")).unwrap();
             let mut text = String::new();
-            ascii(&SimMatrix { chip: device.bus(), wiring, rotation }, &mut text).unwrap();
+            ascii(device.bus(), &mut text).unwrap();
             seen.push(text);
         }
     }

@@ -24,6 +24,9 @@ pub use sim::SimChain;
 /// Most modules in a chain.
 pub const MAX_MODULES: usize = 8;
 
+/// The clock of the bus, hertz: a tenth of what the chip bears, so that long wires and level shifters do no harm.
+pub const SPI_HZ: u32 = 1_000_000;
+
 /// Registers (table 2); those of the rows are 1 to 8.
 const FIRST_ROW: u8 = 0x01;
 const DECODE_MODE: u8 = 0x09;

@@ -3,13 +3,13 @@
 use embedded_graphics::geometry::Size;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::RgbColor;
-use embedded_hal::spi::{ErrorKind, ErrorType, Operation, SpiDevice};
 
 use super::{
     ALL_ROWS, DARK, DECODE_MODE, DISPLAY_TEST, FIRST_ROW, INTENSITY, LIT, Layout, MAX_MODULES, SCAN_LIMIT,
     SHUTDOWN,
 };
 use crate::display::leds::ConfigError;
+use crate::display::leds::sim::Chip;
 use crate::display::picture::Lamps;
 
 /// The LEDs of the common modules.
@@ -22,9 +22,7 @@ type Registers = [u8; 16];
 #[derive(Clone, Debug)]
 pub struct SimChain {
     layout: Layout,
-    plugged: bool,
     chips: [Registers; MAX_MODULES],
-    transactions: u64,
 }
 
 impl SimChain {
@@ -34,19 +32,7 @@ impl SimChain {
     /// A number of modules out of range.
     pub fn new(layout: Layout) -> Result<Self, ConfigError> {
         layout.validate()?;
-        Ok(Self { layout, plugged: true, chips: [[0; 16]; MAX_MODULES], transactions: 0 })
-    }
-
-    /// Takes the supply away, or gives it back. A chip without supply forgets all; the bus doesn't notice.
-    pub fn plug(&mut self, plugged: bool) {
-        self.plugged = plugged;
-        self.chips = [[0; 16]; MAX_MODULES];
-    }
-
-    /// Transactions so far.
-    #[must_use]
-    pub fn transactions(&self) -> u64 {
-        self.transactions
+        Ok(Self { layout, chips: [[0; 16]; MAX_MODULES] })
     }
 
     /// The intensity register of the chip nearest to the board.
@@ -54,9 +40,11 @@ impl SimChain {
     pub fn intensity(&self) -> u8 {
         self.chips[0][usize::from(INTENSITY)]
     }
+}
 
+impl Chip for SimChain {
     /// What the chips latch when CS rises: the last two bytes that each one shifted in.
-    fn latch(&mut self, bytes: &[u8]) {
+    fn take(&mut self, bytes: &[u8]) -> Option<()> {
         let chain = self.chips.iter_mut().take(self.layout.modules.into());
         for (chip, word) in chain.zip(bytes.rchunks_exact(2)) {
             let register = usize::from(word[0] & 0x0F);
@@ -65,25 +53,11 @@ impl SimChain {
                 chip[register] = word[1];
             }
         }
+        Some(())
     }
-}
 
-impl ErrorType for SimChain {
-    type Error = ErrorKind;
-}
-
-impl SpiDevice for SimChain {
-    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), ErrorKind> {
-        self.transactions += 1;
-        for operation in operations {
-            match operation {
-                Operation::Write(bytes) if self.plugged => self.latch(bytes),
-                Operation::Write(_) | Operation::DelayNs(_) => {}
-                // The driver only writes.
-                _ => return Err(ErrorKind::Other),
-            }
-        }
-        Ok(())
+    fn reset(&mut self) {
+        self.chips = [[0; 16]; MAX_MODULES];
     }
 }
 
@@ -93,7 +67,7 @@ impl Lamps for SimChain {
     }
 
     fn lamp(&self, x: usize, y: usize) -> Rgb888 {
-        if x >= 8 * usize::from(self.layout.modules) || y >= 8 || !self.plugged {
+        if x >= 8 * usize::from(self.layout.modules) || y >= 8 {
             return Rgb888::BLACK;
         }
         let wire = self.layout.wire(x, y);

@@ -4,6 +4,7 @@ use embedded_hal_mock::eh1::spi::{Mock, Transaction};
 
 use super::*;
 use crate::display::leds::Rotation;
+use crate::display::leds::sim::SimPort;
 use crate::display::picture::{self, Lamps, ascii};
 use crate::display::tests::card;
 use crate::flow::{Label, Level, State};
@@ -80,7 +81,7 @@ fn dimming_is_one_register_and_dark_is_shutdown() {
 #[test]
 fn a_chain_has_one_to_eight_modules() {
     for (modules, good) in [(0, false), (1, true), (8, true), (9, false)] {
-        let made = Max7219::new(SimChain::new(ONE).unwrap(), Layout { modules, ..ONE });
+        let made = Max7219::new(SimPort::new(SimChain::new(ONE).unwrap()), Layout { modules, ..ONE });
         assert_eq!(made.is_ok(), good, "{modules}");
     }
 }
@@ -120,7 +121,7 @@ fn every_layout() -> impl Iterator<Item = Layout> {
 #[test]
 fn however_it_is_mounted_the_picture_is_the_same() {
     for layout in every_layout() {
-        let mut device = Max7219::new(SimChain::new(layout).unwrap(), layout).unwrap();
+        let mut device = Max7219::new(SimPort::new(SimChain::new(layout).unwrap()), layout).unwrap();
         device.start(Brightness::FULL).unwrap();
         for name in ["listening", "genre", "fault", "silence"] {
             let scene = card(name);
@@ -143,7 +144,7 @@ fn however_it_is_mounted_the_picture_is_the_same() {
 #[test]
 fn what_the_chips_show_is_the_picture() {
     let layout = Layout::default();
-    let mut device = Max7219::new(SimChain::new(layout).unwrap(), layout).unwrap();
+    let mut device = Max7219::new(SimPort::new(SimChain::new(layout).unwrap()), layout).unwrap();
     device.start(Brightness::default()).unwrap();
     device.show(&card("genre")).unwrap();
     let mut text = String::new();
@@ -164,7 +165,7 @@ fn what_the_chips_show_is_the_picture() {
 #[test]
 fn a_louder_sound_costs_one_row() {
     let layout = Layout::default();
-    let mut device = Max7219::new(SimChain::new(layout).unwrap(), layout).unwrap();
+    let mut device = Max7219::new(SimPort::new(SimChain::new(layout).unwrap()), layout).unwrap();
     device.start(Brightness::default()).unwrap();
     let scene = |dbfs| Scene {
         state: State::Genre { label: 5, confidence: 0.8 },

@@ -15,11 +15,11 @@ mod sim; // simulated LEDs
 
 use embedded_hal::digital::{OutputPin, PinState};
 
-use super::{Brightness, Device, pin_error};
+use super::{Brightness, ConfigError, Device, pin_error};
 use crate::display::DisplayError;
 use crate::display::draw::{BLINK, level_part};
 use crate::flow::{Scene, State};
-use crate::spec::SAMPLE_RATE_HZ;
+use crate::spec::{MAX_LABELS, SAMPLE_RATE_HZ};
 
 pub use sim::{SimPin, SimPins};
 
@@ -42,25 +42,43 @@ pub enum Active {
     Low,
 }
 
-/// `N` LEDs for genres, in the order of the model's labels, and perhaps one for the level.
+/// Most LEDs for genres.
+pub const MAX_LEDS: usize = MAX_LABELS;
+
+/// LEDs for genres, in the order of the model's labels, and perhaps one for the level.
 #[derive(Debug)]
-pub struct Pins<P, const N: usize> {
-    genres: [P; N],
+pub struct Pins<P> {
+    genres: heapless::Vec<P, MAX_LEDS>,
     level: Option<P>,
     active: Active,
     is_dark: bool,
-    shown: [Option<bool>; N],
+    shown: [Option<bool>; MAX_LEDS],
     level_shown: Option<bool>,
 }
 
-impl<P: OutputPin, const N: usize> Pins<P, N> {
+impl<P: OutputPin> Pins<P> {
     /// LEDs on these pins. Nothing is set.
-    pub const fn new(genres: [P; N], level: Option<P>, active: Active) -> Self {
-        Self { genres, level, active, is_dark: true, shown: [None; N], level_shown: None }
+    ///
+    /// # Errors
+    /// No pin for a genre, or more than [`MAX_LEDS`].
+    pub fn new(
+        pins: impl IntoIterator<Item = P>,
+        level: Option<P>,
+        active: Active,
+    ) -> Result<Self, ConfigError> {
+        let error = ConfigError { field: "pins", allowed: "1 to 32" };
+        let mut genres = heapless::Vec::new();
+        for pin in pins {
+            genres.push(pin).map_err(|_| error)?;
+        }
+        if genres.is_empty() {
+            return Err(error);
+        }
+        Ok(Self { genres, level, active, is_dark: true, shown: [None; MAX_LEDS], level_shown: None })
     }
 
     /// The pins of the genres.
-    pub fn genres(&self) -> &[P; N] {
+    pub fn genres(&self) -> &[P] {
         &self.genres
     }
 
@@ -69,10 +87,12 @@ impl<P: OutputPin, const N: usize> Pins<P, N> {
         self.level.as_ref()
     }
 
-    fn light(&mut self, genres: [bool; N], level: bool) -> Result<(), DisplayError> {
-        let pins = self.genres.iter_mut().zip(&mut self.shown).zip(genres);
-        let level = self.level.as_mut().map(|pin| ((pin, &mut self.level_shown), level));
-        for ((pin, shown), lit) in pins.chain(level) {
+    /// Lights the LEDs for whose index `genre` says so.
+    fn light(&mut self, genre: impl Fn(usize) -> bool, level: bool) -> Result<(), DisplayError> {
+        let genres = self.genres.iter_mut().zip(&mut self.shown).enumerate();
+        let genres = genres.map(|(index, (pin, shown))| (pin, shown, genre(index)));
+        let level = self.level.as_mut().map(|pin| (pin, &mut self.level_shown, level));
+        for (pin, shown, lit) in genres.chain(level) {
             let lit = lit && !self.is_dark;
             if *shown != Some(lit) {
                 *shown = None;
@@ -84,9 +104,9 @@ impl<P: OutputPin, const N: usize> Pins<P, N> {
     }
 }
 
-impl<P: OutputPin, const N: usize> Device for Pins<P, N> {
+impl<P: OutputPin> Device for Pins<P> {
     fn start(&mut self, brightness: Brightness) -> Result<(), DisplayError> {
-        self.shown = [None; N];
+        self.shown = [None; MAX_LEDS];
         self.level_shown = None;
         self.is_dark = brightness == Brightness::OFF;
         Ok(())
@@ -95,12 +115,12 @@ impl<P: OutputPin, const N: usize> Device for Pins<P, N> {
     fn dim(&mut self, brightness: Brightness) -> Result<(), DisplayError> {
         self.is_dark = brightness == Brightness::OFF;
         // What is to be lit again comes with the next scene.
-        if self.is_dark { self.light([false; N], false) } else { Ok(()) }
+        if self.is_dark { self.light(|_| false, false) } else { Ok(()) }
     }
 
     fn show(&mut self, scene: &Scene) -> Result<(), DisplayError> {
-        let genres = core::array::from_fn(|led| is_lit(scene, led, N));
-        self.light(genres, level_part(scene.level.dbfs()) > LOUD)
+        let leds = self.genres.len();
+        self.light(|led| is_lit(scene, led, leds), level_part(scene.level.dbfs()) > LOUD)
     }
 }
 

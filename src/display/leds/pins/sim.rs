@@ -44,18 +44,24 @@ impl OutputPin for SimPin {
 
 /// The LEDs on simulated pins, in a row: the genres' from the left, with a gap before the level's.
 #[derive(Clone, Copy, Debug)]
-pub struct SimPins<'a, const N: usize>(
+pub struct SimPins<'a>(
     /// The pins.
-    pub &'a Pins<SimPin, N>,
+    pub &'a Pins<SimPin>,
 );
 
-impl<const N: usize> Lamps for SimPins<'_, N> {
+impl Lamps for SimPins<'_> {
     fn size(&self) -> Size {
-        Size::new(N as u32 + if self.0.level.is_some() { 2 } else { 0 }, 1)
+        Size::new(self.0.genres.len() as u32 + if self.0.level.is_some() { 2 } else { 0 }, 1)
     }
 
     fn lamp(&self, x: usize, y: usize) -> Rgb888 {
-        let level = || self.0.level.as_ref().filter(|_| x == N + 1).map(|pin| (pin, palette::LEVEL_LOW));
+        let level = || {
+            self.0
+                .level
+                .as_ref()
+                .filter(|_| x == self.0.genres.len() + 1)
+                .map(|pin| (pin, palette::LEVEL_LOW))
+        };
         let pin = self.0.genres.get(x).map(|pin| (pin, palette::genre(x as u8))).or_else(level);
         match pin {
             Some((pin, color)) if y == 0 && pin.high == (self.0.active == Active::High) => color,

@@ -28,7 +28,7 @@ fn only_pins_that_change_are_set() {
         };
         let pins: [Mock; 4] = expect([&[!lit], &[lit, !lit], &[!lit], &[!lit, lit]]).try_into().unwrap();
         let [a, b, c, level] = pins;
-        let mut device = Pins::new([a, b, c], Some(level), active);
+        let mut device = Pins::new([a, b, c], Some(level), active).unwrap();
         device.start(Brightness::FULL).unwrap();
         let scene = |state| Scene { at: SECOND / 2, state, ..card("genre") };
         let quiet =
@@ -50,7 +50,7 @@ fn only_pins_that_change_are_set() {
 #[test]
 fn states_differ_in_how_they_move() {
     let film = |scene: &Scene| {
-        let mut device = Pins::new([SimPin::default(); 10], Some(SimPin::default()), Active::Low);
+        let mut device = Pins::new([SimPin::default(); 10], Some(SimPin::default()), Active::Low).unwrap();
         device.start(Brightness::FULL).unwrap();
         let mut text = String::new();
         for at in [0, SECOND / 2, 9 * SECOND / 4] {

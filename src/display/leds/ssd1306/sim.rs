@@ -3,10 +3,10 @@
 use embedded_graphics::geometry::Size;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::RgbColor;
-use embedded_hal::i2c::{ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation};
 
 use super::Panel;
 use super::pages::{COLUMNS, PAGES};
+use crate::display::leds::sim::Chip;
 use crate::display::picture::Lamps;
 
 /// The light of the common panels.
@@ -18,7 +18,6 @@ pub struct SimPanel {
     address: u8,
     panel: Panel,
     upside_down: bool,
-    plugged: bool,
     memory: [[u8; COLUMNS]; PAGES],
     page: usize,
     column: usize,
@@ -29,7 +28,6 @@ pub struct SimPanel {
     columns_turned: bool,
     rows_turned: bool,
     contrast: u8,
-    transactions: u64,
 }
 
 impl SimPanel {
@@ -40,7 +38,6 @@ impl SimPanel {
             address,
             panel,
             upside_down,
-            plugged: true,
             memory: [[0x5A; COLUMNS]; PAGES],
             page: 0,
             column: 0,
@@ -50,49 +47,13 @@ impl SimPanel {
             columns_turned: false,
             rows_turned: false,
             contrast: 0x7F,
-            transactions: 0,
         }
-    }
-
-    /// Unplugs the panel, or plugs it in again. Unplugged it doesn't answer, and forgets all.
-    pub fn plug(&mut self, plugged: bool) {
-        let transactions = self.transactions;
-        *self = Self { plugged, transactions, ..Self::new(self.address, self.panel, self.upside_down) };
-    }
-
-    /// Transactions so far.
-    #[must_use]
-    pub fn transactions(&self) -> u64 {
-        self.transactions
     }
 
     /// The contrast, 0–255.
     #[must_use]
     pub fn contrast(&self) -> u8 {
         self.contrast
-    }
-
-    /// One write: control bytes say whether one command, only commands or only data follow.
-    fn take(&mut self, mut bytes: &[u8]) -> Option<()> {
-        while let Some((&control, rest)) = bytes.split_first() {
-            match control {
-                super::ONE_COMMAND => {
-                    let (command, rest) = rest.split_first()?;
-                    self.command(&[*command])?;
-                    bytes = rest;
-                }
-                super::COMMANDS => return self.commands(rest),
-                super::DATA => {
-                    for byte in rest {
-                        self.memory[self.page][self.column] = *byte;
-                        self.column = (self.column + 1) % COLUMNS;
-                    }
-                    return Some(());
-                }
-                _ => return None,
-            }
-        }
-        Some(())
     }
 
     fn commands(&mut self, mut bytes: &[u8]) -> Option<()> {
@@ -133,24 +94,36 @@ impl SimPanel {
     }
 }
 
-impl ErrorType for SimPanel {
-    type Error = ErrorKind;
-}
-
-impl I2c for SimPanel {
-    fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), ErrorKind> {
-        if !self.plugged || address != self.address {
-            return Err(ErrorKind::NoAcknowledge(NoAcknowledgeSource::Address));
-        }
-        self.transactions += 1;
-        for operation in operations {
-            match operation {
-                Operation::Write(bytes) => self.take(bytes).ok_or(ErrorKind::Other)?,
-                // The driver only writes.
-                Operation::Read(_) => return Err(ErrorKind::Other),
+impl Chip for SimPanel {
+    /// One write: control bytes say whether one command, only commands or only data follow.
+    fn take(&mut self, mut bytes: &[u8]) -> Option<()> {
+        while let Some((&control, rest)) = bytes.split_first() {
+            match control {
+                super::ONE_COMMAND => {
+                    let (command, rest) = rest.split_first()?;
+                    self.command(&[*command])?;
+                    bytes = rest;
+                }
+                super::COMMANDS => return self.commands(rest),
+                super::DATA => {
+                    for byte in rest {
+                        self.memory[self.page][self.column] = *byte;
+                        self.column = (self.column + 1) % COLUMNS;
+                    }
+                    return Some(());
+                }
+                _ => return None,
             }
         }
-        Ok(())
+        Some(())
+    }
+
+    fn reset(&mut self) {
+        *self = Self::new(self.address, self.panel, self.upside_down);
+    }
+
+    fn address(&self) -> Option<u8> {
+        Some(self.address)
     }
 }
 
@@ -161,7 +134,7 @@ impl Lamps for SimPanel {
 
     fn lamp(&self, x: usize, y: usize) -> Rgb888 {
         let rows = usize::from(self.panel.rows());
-        let lights = self.plugged && self.on && self.pump && self.page_mode;
+        let lights = self.on && self.pump && self.page_mode;
         if x >= COLUMNS || y >= rows || !lights {
             return Rgb888::BLACK;
         }

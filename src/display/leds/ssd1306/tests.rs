@@ -3,6 +3,7 @@
 use embedded_hal_mock::eh1::i2c::{Mock, Transaction};
 
 use super::*;
+use crate::display::leds::sim::SimPort;
 use crate::display::picture::{Lamps, ascii};
 use crate::display::tests::{card, genre};
 
@@ -10,13 +11,14 @@ fn write(bytes: &[u8]) -> Transaction {
     Transaction::write(ADDRESS, bytes.to_vec())
 }
 
-fn started(panel: Panel, upside_down: bool) -> Ssd1306<SimPanel> {
-    let mut device = Ssd1306::new(SimPanel::new(ADDRESS, panel, upside_down), ADDRESS, panel, upside_down);
+fn started(panel: Panel, upside_down: bool) -> Ssd1306<SimPort<SimPanel>> {
+    let mut device =
+        Ssd1306::new(SimPort::new(SimPanel::new(ADDRESS, panel, upside_down)), ADDRESS, panel, upside_down);
     device.start(Brightness::default()).unwrap();
     device
 }
 
-fn picture(device: &Ssd1306<SimPanel>) -> String {
+fn picture(device: &Ssd1306<SimPort<SimPanel>>) -> String {
     let mut text = String::new();
     ascii(device.bus(), &mut text).unwrap();
     text
@@ -91,7 +93,7 @@ fn upside_down_shows_the_same() {
         assert!(upright == turned && upright.contains('#'), "{turned}");
         // A panel that is mounted the other way round than the driver was told shows it upside down.
         let mut device = started(panel, false);
-        device.i2c = SimPanel::new(ADDRESS, panel, true);
+        device.i2c = SimPort::new(SimPanel::new(ADDRESS, panel, true));
         device.start(Brightness::default()).unwrap();
         device.show(&card("genre")).unwrap();
         let turned: String = picture(&device).trim_end().chars().rev().collect();

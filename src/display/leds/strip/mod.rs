@@ -20,6 +20,9 @@ pub use scene::paint;
 pub use sim::SimStrip;
 pub use ws2812::SPI_HZ as WS2812_SPI_HZ;
 
+/// The clock of the bus for an APA102, hertz: a frame of 144 LEDs takes 2.4 ms, and wires may be a metre long.
+pub const APA102_SPI_HZ: u32 = 2_000_000;
+
 /// Most LEDs on a strip: a metre of the densest.
 pub const MAX_LEDS: usize = 144;
 /// Room for a frame of whichever chips.

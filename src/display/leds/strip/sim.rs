@@ -3,19 +3,17 @@
 use embedded_graphics::geometry::Size;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::RgbColor;
-use embedded_hal::spi::{ErrorKind, ErrorType, Operation, SpiDevice};
 
 use super::{Chips, MAX_LEDS, StripConfig, apa102, ws2812};
 use crate::display::leds::ConfigError;
+use crate::display::leds::sim::Chip;
 use crate::display::picture::Lamps;
 
 /// A simulated strip.
 #[derive(Clone, Debug)]
 pub struct SimStrip {
     config: StripConfig,
-    plugged: bool,
     lamps: [Rgb888; MAX_LEDS],
-    transactions: u64,
 }
 
 impl SimStrip {
@@ -25,26 +23,7 @@ impl SimStrip {
     /// A number of LEDs out of range.
     pub fn new(config: StripConfig) -> Result<Self, ConfigError> {
         config.validate()?;
-        Ok(Self { config, plugged: true, lamps: [Rgb888::BLACK; MAX_LEDS], transactions: 0 })
-    }
-
-    /// Takes the supply away, or gives it back: then all is dark. The bus doesn't notice.
-    pub fn plug(&mut self, plugged: bool) {
-        self.plugged = plugged;
-        self.lamps = [Rgb888::BLACK; MAX_LEDS];
-    }
-
-    /// Transactions so far.
-    #[must_use]
-    pub fn transactions(&self) -> u64 {
-        self.transactions
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> Option<()> {
-        match self.config.chips {
-            Chips::Apa102 => self.take_apa102(bytes),
-            Chips::Ws2812 => self.take_ws2812(bytes),
-        }
+        Ok(Self { config, lamps: [Rgb888::BLACK; MAX_LEDS] })
     }
 
     /// Each LED keeps the first four bytes after the start frame and passes the rest on.
@@ -91,22 +70,16 @@ impl SimStrip {
     }
 }
 
-impl ErrorType for SimStrip {
-    type Error = ErrorKind;
-}
-
-impl SpiDevice for SimStrip {
-    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), ErrorKind> {
-        self.transactions += 1;
-        for operation in operations {
-            match operation {
-                Operation::Write(bytes) if self.plugged => self.take(bytes).ok_or(ErrorKind::Other)?,
-                Operation::Write(_) | Operation::DelayNs(_) => {}
-                // The driver only writes.
-                _ => return Err(ErrorKind::Other),
-            }
+impl Chip for SimStrip {
+    fn take(&mut self, bytes: &[u8]) -> Option<()> {
+        match self.config.chips {
+            Chips::Apa102 => self.take_apa102(bytes),
+            Chips::Ws2812 => self.take_ws2812(bytes),
         }
-        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.lamps = [Rgb888::BLACK; MAX_LEDS];
     }
 }
 

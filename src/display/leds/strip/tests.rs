@@ -3,6 +3,7 @@
 use embedded_hal_mock::eh1::spi::{Mock, Transaction};
 
 use super::*;
+use crate::display::leds::sim::SimPort;
 use crate::display::picture::{Lamps, ascii};
 use crate::display::tests::{card, genre};
 use crate::display::{palette, picture, test_card};
@@ -68,7 +69,7 @@ fn a_strip_has_1_to_144_leds_and_the_longest_fits() {
                 assert!(!good);
                 continue;
             };
-            let mut device = Strip::new(sim, config).unwrap();
+            let mut device = Strip::new(SimPort::new(sim), config).unwrap();
             device.start(Brightness::FULL).unwrap();
             // The simulated strip refuses a frame that isn't whole.
             device.show(&card("genre")).unwrap();
@@ -85,7 +86,7 @@ fn both_chips_show_the_same_colours() {
             paint(&scene, &mut wanted);
             for chips in [Chips::Apa102, Chips::Ws2812] {
                 let config = StripConfig { chips, leds: 30, reversed };
-                let mut device = Strip::new(SimStrip::new(config).unwrap(), config).unwrap();
+                let mut device = Strip::new(SimPort::new(SimStrip::new(config).unwrap()), config).unwrap();
                 device.start(Brightness::FULL).unwrap();
                 device.show(&scene).unwrap();
                 let seen: Vec<_> = (0..30).map(|x| device.bus().lamp(x, 0)).collect();
@@ -99,7 +100,7 @@ fn both_chips_show_the_same_colours() {
 fn the_faintest_light_is_light_on_both() {
     for chips in [Chips::Apa102, Chips::Ws2812] {
         let config = StripConfig { chips, leds: 8, reversed: false };
-        let mut device = Strip::new(SimStrip::new(config).unwrap(), config).unwrap();
+        let mut device = Strip::new(SimPort::new(SimStrip::new(config).unwrap()), config).unwrap();
         device.start(Brightness(1)).unwrap();
         device.show(&card("fault")).unwrap();
         assert!((0..8).any(|x| picture::lit(device.bus().lamp(x, 0))));
@@ -110,7 +111,7 @@ fn the_faintest_light_is_light_on_both() {
 
 fn line(scene: &Scene) -> String {
     let config = StripConfig { chips: Chips::Ws2812, leds: 30, reversed: false };
-    let mut device = Strip::new(SimStrip::new(config).unwrap(), config).unwrap();
+    let mut device = Strip::new(SimPort::new(SimStrip::new(config).unwrap()), config).unwrap();
     device.start(Brightness::FULL).unwrap();
     device.show(scene).unwrap();
     let mut text = String::new();

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::display::leds::NightHours;
-use crate::display::leds::ht16k33::{self, Characters, SimCharacters, SimChip};
+use crate::display::leds::ht16k33::{self, Characters, SimChip};
 use crate::display::leds::max7219::{Layout, Max7219, SimChain};
+use crate::display::leds::sim::SimPort;
 use crate::display::picture::{self, Lamps};
 use crate::display::tests::card;
 
@@ -66,7 +67,9 @@ fn a_display_that_is_not_there_is_opened_again_with_longer_pauses() {
         changes += u32::from(display.take_change() == Some(Change::Lost(DisplayError::Denied)));
     }
     assert_eq!(changes, 1, "told once");
-    assert_eq!(display.counters(), Counters { lost: 1, back: 0, refused: attempts - 1 });
+    let counters = display.counters();
+    drop(display);
+    assert_eq!(counters, Counters { lost: 1, back: 0, refused: attempts - 1 });
     // After 0, 0.25, 0.75, 1.75, 3.75 s and then every 4 s.
     assert!((17..=20).contains(&attempts), "{attempts}");
 }
@@ -123,9 +126,34 @@ fn the_night_dims_and_the_day_brightens() {
 }
 
 #[test]
+fn a_display_that_ends_goes_dark() {
+    /// A device that others can look at.
+    struct Lent<'a>(&'a mut Moody);
+    impl Device for Lent<'_> {
+        fn start(&mut self, brightness: Brightness) -> Result<(), DisplayError> {
+            self.0.start(brightness)
+        }
+        fn dim(&mut self, brightness: Brightness) -> Result<(), DisplayError> {
+            self.0.dim(brightness)
+        }
+        fn show(&mut self, scene: &Scene) -> Result<(), DisplayError> {
+            self.0.show(scene)
+        }
+    }
+    let mut moody = Moody::default();
+    let mut device = Some(Lent(&mut moody));
+    let mut display = Supervised::new(|| device.take().ok_or(DisplayError::Bus), Dimming::default(), || None);
+    display.show(&scene(0)).unwrap();
+    display.set_dimming(Dimming { day: Brightness(70), ..Dimming::default() });
+    display.show(&scene(1)).unwrap();
+    drop(display);
+    assert_eq!(moody.dims, [30, 70, 0]);
+}
+
+#[test]
 fn an_i2c_display_that_is_plugged_in_again_shows_within_four_seconds() {
     // There is one display only: opened once, it can't be opened again.
-    let mut chip = Some(SimChip::new(ht16k33::ADDRESS));
+    let mut chip = Some(SimPort::new(SimChip::characters(ht16k33::ADDRESS)));
     let open = || chip.take().map(|chip| Characters::new(chip, ht16k33::ADDRESS)).ok_or(DisplayError::Bus);
     let mut display = Supervised::new(open, Dimming::default(), || None);
     let mut at = 0;
@@ -136,14 +164,14 @@ fn an_i2c_display_that_is_plugged_in_again_shows_within_four_seconds() {
         }
     };
     run(&mut display, 1);
-    assert!(lit(&SimCharacters(display.device().unwrap().bus())) > 20);
+    assert!(lit(display.device().unwrap().bus()) > 20);
     display.device_mut().unwrap().bus_mut().plug(false);
     run(&mut display, 30);
     assert_eq!(display.take_change(), Some(Change::Lost(DisplayError::NoAnswer)));
-    assert_eq!(lit(&SimCharacters(display.device().unwrap().bus())), 0);
+    assert_eq!(lit(display.device().unwrap().bus()), 0);
     display.device_mut().unwrap().bus_mut().plug(true);
     run(&mut display, 4);
-    assert!(lit(&SimCharacters(display.device().unwrap().bus())) > 20);
+    assert!(lit(display.device().unwrap().bus()) > 20);
     assert_eq!(display.take_change(), Some(Change::Back));
 }
 
@@ -152,7 +180,7 @@ fn a_chain_that_lost_its_supply_unnoticed_shows_again_within_five_seconds() {
     let layout = Layout::default();
     let open = || {
         let chain = SimChain::new(layout).map_err(|_| DisplayError::Bus)?;
-        Max7219::new(chain, layout).map_err(|_| DisplayError::Bus)
+        Max7219::new(SimPort::new(chain), layout).map_err(|_| DisplayError::Bus)
     };
     let mut display = Supervised::new(open, Dimming::default(), || None);
     display.show(&scene(0)).unwrap();

@@ -58,7 +58,7 @@ pub struct Board {
 pub struct Processor {
     /// Cores.
     pub cores: u8,
-    /// The engine that suits it: `native` or `tract`.
+    /// The engine that suits it, unless somebody says otherwise: a value of `model.engine`.
     pub engine: String,
 }
 
@@ -251,7 +251,8 @@ impl Board {
         microphone: &str,
         display: &str,
     ) -> Vec<(&'static str, Value, String)> {
-        let mut wishes = Vec::new();
+        let engine = Value::Text(self.processor.engine.clone());
+        let mut wishes = vec![("model.engine", engine, self.name.clone())];
         if let Some(part) = parts.microphone(microphone) {
             let mut wish = |name, value: Option<Value>| {
                 wishes.extend(value.map(|value| (name, value, part.kind.clone())));

@@ -66,10 +66,10 @@ fn a_wrong_board_is_told_with_file_line_field_and_mend() {
         ("title =", "titel =", "title =", "did you mean title?"),
         ("cores = 4", "cores = 2", "capture_core", "threads.capture_core: there are 2 cores; count from 0"),
         (
-            "engine = \"native\"",
+            "engine = \"auto\"",
             "engine = \"warp\"",
             "engine =",
-            "processor.engine: `warp` is not known; allowed: native, tract",
+            "processor.engine: `warp` is not known; allowed: auto, native, tract",
         ),
         (
             "capture_priority = 40",

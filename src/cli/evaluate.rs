@@ -12,9 +12,11 @@ mod calibration;
 mod figures;
 mod interval;
 mod judge;
+#[cfg(feature = "rooms")]
 mod not_music;
 mod picture;
 mod record;
+#[cfg(feature = "rooms")]
 mod rooms;
 mod split;
 mod summary;
@@ -25,18 +27,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use harmonynet::capture::room::Place;
 use harmonynet::classify::engine::Form;
 use harmonynet::classify::manifest::Precision;
 use harmonynet::classify::package::Package;
 use serde_json::{Value, json};
 
 use self::judge::{Condition, Ears, Hearing, Judged};
-use self::rooms::Venue;
 use self::split::Part;
 use self::summary::{Beside, Summary};
 use super::engine::ModelArgs;
-use super::source;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -59,7 +58,9 @@ genre where it isn't silent and its confidence is at least the model's `unsure_b
 
 The record (--json) has the keys package, engine, data, labels, excerpt, track (accuracy, interval, macro,
 per_label, confusion), hits ([excerpts of a track, hits, number of such tracks]), calibration, shown,
-shown_accuracy, compared, against, rooms, not_music: aggregates only.";
+shown_accuracy, compared, against, rooms, not_music: aggregates only.
+
+Rooms and sounds that are no music are in builds with the feature `rooms`.";
 
 /// Options of `evaluate`.
 #[derive(Args)]
@@ -68,7 +69,9 @@ pub(crate) struct EvaluateArgs {
     model: ModelArgs,
 
     /// Folder of the collection
-    #[arg(long, value_name = "DIR", required_unless_present = "not_music", requires = "split")]
+    #[arg(long, value_name = "DIR", requires = "split")]
+    #[cfg_attr(feature = "rooms", arg(required_unless_present = "not_music"))]
+    #[cfg_attr(not(feature = "rooms"), arg(required = true))]
     audio: Option<PathBuf>,
 
     /// Table of the tracks
@@ -91,20 +94,13 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "DIR", requires = "audio")]
     against: Vec<PathBuf>,
 
-    /// Play the tracks in this simulated room too
-    #[arg(long, value_name = "NAME", value_parser = source::place(), conflicts_with = "rooms", requires = "audio")]
-    room: Vec<Place>,
-
-    /// Play the tracks in every simulated room
-    #[arg(long, requires = "audio")]
-    rooms: bool,
-
-    /// How far the noise in a room lies below the music, decibels [default: 20 and 10]
-    #[arg(long, value_name = "DB", value_delimiter = ',', allow_negative_numbers = true)]
-    snr: Vec<f64>,
+    #[cfg(feature = "rooms")]
+    #[command(flatten)]
+    rooms: rooms::RoomArgs,
 
     /// Hear silence, noise, hum, tones and speech, and count the windows shown as a genre; speech is read from DIR, else made
     /// with espeak-ng
+    #[cfg(feature = "rooms")]
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     not_music: Option<Option<PathBuf>>,
 
@@ -170,6 +166,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     if let (Some(audio), Some(split)) = (&args.audio, &args.split) {
         music(args, (audio, split), form, &ears, &package, &mut report)?;
     }
+    #[cfg(feature = "rooms")]
     if let Some(speech) = &args.not_music {
         let labels = package.manifest().labels();
         let (table, entry) = not_music::evaluate(&ears, form, &labels, speech.as_deref(), args.jobs)?;
@@ -244,27 +241,22 @@ fn music(
     for folder in &args.against {
         conditions.push(Condition { form, hearing: Hearing::Against(others(folder, &part)?) });
     }
-    for (place, snr_db) in venues(args) {
-        conditions.push(Condition { form, hearing: Hearing::Room(Box::new(Venue::new(place, snr_db))) });
-    }
+    #[cfg(feature = "rooms")]
+    conditions.extend(args.rooms.hearings().map(|hearing| Condition { form, hearing }));
     let judged = judge::judge(ears, &part.tracks, &conditions, args.jobs)?;
     let summary = Summary::new(labels.iter().map(|label| label.to_string()).collect(), &judged);
     data(args, audio, &part, &summary, report);
     report.say(tables::of(&summary));
     report.record.extend(record::summary(&summary));
     compared(args, &judged, &summary, report);
-    let (table, rooms) = rooms::report(&conditions, &judged, &summary);
-    report.say(table);
-    report.put("rooms", rooms);
+    #[cfg(feature = "rooms")]
+    {
+        let (table, rooms) = rooms::report(&conditions, &judged, &summary);
+        report.say(table);
+        report.put("rooms", rooms);
+    }
     let Some(path) = &args.picture else { return Ok(()) };
     fs::write(path, picture::svg(&summary)).with_context(|| format!("{}: cannot be written", path.display()))
-}
-
-/// The rooms that were asked for, the quietest noise first.
-fn venues(args: &EvaluateArgs) -> Vec<(Place, f64)> {
-    let places: &[Place] = if args.rooms { &Place::ALL } else { &args.room };
-    let snrs: &[f64] = if args.snr.is_empty() { &[20.0, 10.0] } else { &args.snr };
-    snrs.iter().flat_map(|snr_db| places.iter().map(move |place| (*place, *snr_db))).collect()
 }
 
 /// The same tracks in another folder.

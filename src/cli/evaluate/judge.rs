@@ -17,6 +17,7 @@ use harmonynet::spec::WindowLength;
 
 use super::super::engine::{self, ModelArgs};
 use super::super::files;
+#[cfg(feature = "rooms")]
 use super::rooms::Venue;
 use super::split::Track;
 
@@ -35,6 +36,7 @@ pub(super) enum Hearing {
     /// From other recordings of the same tracks, by their names.
     Against(BTreeMap<String, PathBuf>),
     /// Played in a room.
+    #[cfg(feature = "rooms")]
     Room(Box<Venue>),
 }
 
@@ -146,10 +148,11 @@ impl Hearing {
             Self::Against(others) => others.get(&track.name).context("it has no other recording")?,
             _ => &track.path,
         };
-        let open = || Ok(FileMicrophone::open(path)?);
+        let open = || -> Result<_> { Ok(FileMicrophone::open(path)?) };
         Ok(match self {
             Self::Plain | Self::Against(_) => Box::new(open()?),
             Self::Quieter => Box::new(Quieter { inner: open()?, divisor: 10 }),
+            #[cfg(feature = "rooms")]
             Self::Room(venue) => venue.open(&track.name, open)?,
         })
     }

@@ -77,9 +77,9 @@ pub(super) fn board(place: &str, text: &str, board: &Board, parts: &Parts) -> Re
 fn threads(f: &mut Findings<'_>, board: &Board) {
     let cores = board.processor.cores;
     f.require(cores > 0, "processor.cores", "there is none", "at least 1");
-    let engine = &board.processor.engine;
+    let engine = board.processor.engine.as_deref().unwrap_or("auto");
     f.require(
-        ENGINES.contains(&engine.as_str()),
+        ENGINES.contains(&engine),
         "processor.engine",
         format!("`{engine}` is not known"),
         format!("allowed: {}", ENGINES.join(", ")),

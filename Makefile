@@ -8,8 +8,10 @@ export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 # What `make run` does; `make run ARGS="listen --device hw:1"` listens to that microphone.
 ARGS ?= listen --or-demo
 BARE_METAL := thumbv7em-none-eabihf
+# What a device needs that listens to a microphone.
+SMALL := alsa,files,native,cli
 
-.PHONY: help run test test-train lint bench clean
+.PHONY: help run small test test-train lint bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -18,6 +20,11 @@ run: ## build and listen: to the default microphone, or to self-made music where
 	@.ci/setup run
 	cargo build --release --locked
 	target/release/harmonynet $(ARGS)
+
+small: ## the program with the native engine alone, without tract: target/small/harmonynet; the last line is its size in KiB
+	@.ci/setup run
+	cargo build --profile small --locked --no-default-features --features $(SMALL) --bin harmonynet
+	@stat --format %s target/small/harmonynet | awk '{ print int(($$1 + 1023) / 1024) }'
 
 test: ## every test: features one by one, the core without an operating system, the whole workspace, the documentation
 	@.ci/setup test

@@ -18,6 +18,9 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(all(feature = "cli", not(any(feature = "native", feature = "tract"))))]
+compile_error!("the program needs an engine: add the feature `native`, `tract` or both");
+
 pub mod spec; // the numbers that training, quantizer, runtime and manifest share
 
 pub mod flow; // the data that travels between stages

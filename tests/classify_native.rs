@@ -5,6 +5,8 @@
 
 mod classify_support;
 
+use std::borrow::Cow;
+
 use classify_support::packages;
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 use harmonynet::classify::Classifier as _;
@@ -13,8 +15,10 @@ use harmonynet::classify::native::{
     Kernel, Model, ModelError, NativeClassifier, NativeLoadError, Parts, ReadOut, Shape,
 };
 use harmonynet::classify::package::{Package, PackageError, sha256_hex};
-use harmonynet::flow::Scores;
+use harmonynet::decide::{Decider, Policy};
+use harmonynet::flow::{BLOCK_SAMPLES, Block, Scores, Verdict};
 use harmonynet::frontend::{Frontend, FrontendState};
+use harmonynet::pipeline::Recognizer;
 use harmonynet::spec::{FRAMES_PER_STEP, FrontendSpec, MEL_BANDS, WindowLength};
 use proptest::prelude::*;
 
@@ -58,6 +62,49 @@ proptest! {
     }
 }
 
+/// What a recognizer says, from blocks of the given lengths (over and over), with a gap before the block at `gap`.
+fn verdicts(samples: &[i32], lengths: &[usize], gap: usize) -> Vec<(Verdict, Option<Scores>)> {
+    let policy = Policy::DEFAULT.for_window(SHAPE.window().unwrap(), FrontendSpec::SHIPPED.hop);
+    let decider = Decider::new(policy, SHAPE.labels).unwrap();
+    let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
+    let mut recognizer =
+        Recognizer::new(frontend, engine(Kernel::best()), decider).with_period(FRAMES_PER_STEP);
+    let mut said = vec![];
+    let (mut begin, mut lost, mut lengths) = (0, 0, lengths.iter().cycle());
+    while begin < samples.len() {
+        // The gap falls between two blocks, wherever the others are cut.
+        let limit = if begin < gap { gap } else { samples.len() };
+        let end = limit.min(begin + lengths.next().unwrap());
+        let lost_here = if begin == gap { 1000 } else { 0 };
+        lost += lost_here;
+        let block = Block {
+            start: begin as u64 + lost,
+            lost: lost_here,
+            samples: samples[begin..end].iter().copied().collect(),
+        };
+        recognizer.push(&block, |_, verdict, scores| said.push((verdict, scores.cloned())));
+        begin = end;
+    }
+    said
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Bit for bit the same verdicts and scores, in whatever blocks the sound comes.
+    #[test]
+    fn a_recognizers_verdicts_do_not_depend_on_blocks(
+        lengths in prop::collection::vec(1usize..=BLOCK_SAMPLES, 1..20),
+        gap in 40_000usize..60_000,
+    ) {
+        let samples: Vec<i32> = DemoPlayer::new(Piece::Disco, 22_050).take(100_000).collect();
+        let whole = verdicts(&samples, &[BLOCK_SAMPLES], gap);
+        let scored = whole.iter().filter(|(_, scores)| scores.is_some()).count();
+        prop_assert!(scored > 8, "{scored} scores: nothing much was tried");
+        prop_assert_eq!(verdicts(&samples, &lengths, gap), whole);
+    }
+}
+
 /// A verdict at any multiple of eight frames, and asked seldom or often: asking changes nothing.
 #[test]
 fn rare_verdicts_are_a_part_of_frequent_ones() {
@@ -74,7 +121,7 @@ const THREE: Shape = Shape { labels: 3, ..SHAPE };
 fn load(
     file: &[u8],
     change: impl FnOnce(&mut Manifest),
-) -> Result<NativeClassifier<Vec<u8>>, NativeLoadError> {
+) -> Result<NativeClassifier<Cow<'static, [u8]>>, NativeLoadError> {
     let window = WindowLength::of_steps(THREE.steps).unwrap();
     let mut manifest = packages::manifest_of(window, FrontendSpec::SHIPPED);
     let golden: Vec<i16> =

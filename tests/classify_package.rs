@@ -109,6 +109,10 @@ fn an_embedded_package_is_verified_alike() {
     let longer = b"not parsed in these tests, but longer";
     let error = Package::from_embedded(files(longer)).unwrap().verify().unwrap_err();
     assert!(matches!(error, PackageError::Size { stated: 25, .. }), "{error}");
+    // A graph that was left out of the program is none of the package's; without any, there is nothing to run.
+    let without: Vec<_> = files(ONNX).iter().filter(|(name, _)| *name != "int8.onnx").copied().collect();
+    let error = Package::from_embedded(without.leak()).unwrap_err();
+    assert!(error.to_string().contains("graphs is none"), "{error}");
     let error = Package::from_embedded(&[]).unwrap_err();
     assert!(error.to_string().starts_with("(built in)/manifest.toml"), "{error}");
 }

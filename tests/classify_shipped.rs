@@ -128,7 +128,8 @@ fn another_number_of_labels_is_refused() {
     let label = manifest(folder.path()).labels[0].clone();
     rewrite(folder.path(), |manifest| {
         manifest.labels.pop();
-        for graph in [&mut manifest.graphs.int8, &mut manifest.graphs.float].into_iter().flatten() {
+        let graphs = &mut manifest.graphs;
+        for graph in [&mut graphs.int8, &mut graphs.float, &mut graphs.native].into_iter().flatten() {
             let last = graph.golden.pop().unwrap();
             graph.golden[0] += last;
         }

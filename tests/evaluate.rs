@@ -78,7 +78,7 @@ fn write_wav(path: &Path, samples: &[i32]) {
 #[test]
 fn the_record_holds_aggregates_that_fit_together_and_no_track() {
     let collection = Collection::new();
-    let record = collection.record(&["--compare", "float"]);
+    let record = collection.record(&["--compare", "float", "--compare", "native", "--compare", "int8"]);
     assert_eq!((&record["data"]["tracks"], &record["data"]["excerpts"]), (&json!(2), &json!(6)));
     assert_eq!((&record["data"]["part"], &record["data"]["audio"]), (&json!("test"), &json!("music")));
     assert_eq!(record["package"]["name"], "harmonynet");
@@ -95,6 +95,22 @@ fn the_record_holds_aggregates_that_fit_together_and_no_track() {
     let hits = record["hits"].as_array().unwrap();
     assert_eq!(hits.iter().map(|row| row[0].as_u64().unwrap() * row[2].as_u64().unwrap()).sum::<u64>(), 6);
     assert_eq!(record["compared"][0]["graph"], "float");
+    // What runs where nobody says otherwise is the native engine: it agrees with itself, and has its own file's hash.
+    assert_eq!((&record["engine"], &record["package"]["precision"]), (&json!("native"), &json!("int8")));
+    assert_eq!(
+        record["compared"][1],
+        json!({
+            "graph": "native",
+            "excerpt": record["excerpt"]["accuracy"],
+            "track": record["track"]["accuracy"],
+            "agreement": 1.0,
+        })
+    );
+    let tract = collection.record(&["--engine", "tract", "--compare", "native-20dB"]);
+    assert_eq!((&tract["engine"], &tract["package"]["precision"]), (&json!("tract"), &json!("int8")));
+    assert_ne!(tract["package"]["sha256"], record["package"]["sha256"]);
+    assert_eq!(tract["excerpt"]["accuracy"], record["compared"][2]["excerpt"]);
+    assert_eq!(tract["compared"][0]["graph"], "native-20dB");
     // The labels are in it, tracks and folders are not.
     let text = record.to_string();
     assert!(!text.contains(collection.folder.path().to_str().unwrap()) && !text.contains(".wav"), "{text}");

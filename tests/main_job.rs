@@ -174,12 +174,76 @@ fn the_shipped_model_verifies() {
     let output = run(&["model", "--plan"]);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stdout(&output).contains("sizes and hashes verified"), "{}", stdout(&output));
-    assert_eq!(stdout(&output).matches("golden window verified").count(), 2, "{}", stdout(&output));
+    assert_eq!(stdout(&output).matches("golden window verified").count(), 3, "{}", stdout(&output));
+    let engine = stdout(&output).lines().find(|line| line.starts_with("engine ")).unwrap();
+    assert!(engine.contains("native") && engine.contains("the package has a native model"), "{engine}");
+    for layer in ["conv1 ", "conv3 ", "projection ", "recurrence ", "dense "] {
+        let planned = stdout(&output).lines().filter(|line| line.trim_start().starts_with(layer));
+        assert_eq!(planned.count(), 1, "{layer}: {}", stdout(&output));
+    }
+    let tract = run(&["model", "--plan", "--engine", "tract"]);
+    assert!(
+        stdout(&tract).contains("operator") && stdout(&tract).contains("engine       tract\n"),
+        "{}",
+        stdout(&tract)
+    );
     // Every convolution and the projection, which tract may run as several products.
     let int8 = stdout(&output).lines().find(|line| line.starts_with("int8 ")).unwrap();
     let (integer, layers) = int8.rsplit_once("; ").unwrap().1.split_once(" of ").unwrap();
     let layers = layers.split_once(' ').unwrap().0;
     assert!(integer == layers && integer.parse::<u32>().unwrap() >= 4, "{int8}");
+}
+
+/// The two engines run different integers of the same network.
+#[test]
+fn both_engines_hear_the_same_genre_and_say_which_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for piece in Piece::ALL {
+        let samples = render(piece, 22_050).take(22_050 * 12);
+        write_wav(&folder.path().join(format!("{}.wav", piece.name())), 22_050, samples);
+    }
+    let heard = |options: &[&str]| {
+        let output = run(&[&["classify", "--json", folder.path().to_str().unwrap()], options].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        objects(&output)
+    };
+    let (auto, native, tract) = (heard(&[]), heard(&["--engine", "native"]), heard(&["--engine", "tract"]));
+    assert_eq!(auto, native, "auto takes what the shipped package has");
+    for (native, tract) in native.iter().zip(&tract) {
+        assert_eq!((&native["engine"], &tract["engine"]), (&"native".into(), &"tract".into()));
+        assert_eq!(
+            (&native["file"], &native["state"], &native["genre"]),
+            (&tract["file"], &tract["state"], &tract["genre"])
+        );
+        let [native, tract] = [native, tract].map(|heard| heard["confidence"].as_f64().unwrap());
+        assert!((native - tract).abs() < 0.05, "{native} {tract}");
+    }
+    assert_eq!(native.len(), Piece::ALL.len());
+    let float = heard(&["--graph", "float"]);
+    assert_eq!(float[0]["engine"], "tract");
+}
+
+#[test]
+fn listening_says_which_engine_runs_and_why() {
+    let listen = |options: &[&str]| {
+        run(&[&["listen", "--demo", "--pace", "fast", "--seconds", "5", "--display", "none"], options]
+            .concat())
+    };
+    let told = listen(&[]);
+    assert!(stderr(&told).contains("engine: native, kernel "), "{}", stderr(&told));
+    let told = listen(&["--engine", "tract"]);
+    assert!(stderr(&told).contains("engine: tract\n"), "{}", stderr(&told));
+    let told = listen(&["--graph", "float"]);
+    assert!(stderr(&told).contains("engine: tract; the float graph was asked for"), "{}", stderr(&told));
+    let refused = listen(&["--engine", "native", "--graph", "float"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("choose --engine tract"), "{}", stderr(&refused));
+    // By the environment, as by a settings file.
+    let told = harmonynet(&["classify", "/nowhere.wav", "--graph", "float"])
+        .env("HARMONYNET_MODEL_ENGINE", "native")
+        .output()
+        .unwrap();
+    assert!(stderr(&told).contains("runs no float graph"), "{}", stderr(&told));
 }
 
 /// A model of five steps at three times the hop, whose weights mean nothing: every command takes window and front-end from
@@ -214,6 +278,10 @@ fn a_package_of_another_window_and_hop_runs_in_every_command() {
 
     let heard = run(&["listen", "--demo", "--pace", "fast", "--json", "--model", model]);
     assert!(heard.status.success(), "{}", stderr(&heard));
+    assert!(stderr(&heard).contains("engine: tract; the package has no native model"), "{}", stderr(&heard));
+    let lacking = run(&["listen", "--demo", "--engine", "native", "--model", model]);
+    assert_eq!(lacking.status.code(), Some(1));
+    assert!(stderr(&lacking).contains("graphs.native is missing"), "{}", stderr(&lacking));
     let samples: Vec<u64> =
         objects(&heard).iter().map(|verdict| verdict["sample"].as_u64().unwrap()).collect();
     assert_eq!(samples[..3], [0, 1, 2].map(|n| 53 * 1536 + 1024 + n * 8 * 1536));

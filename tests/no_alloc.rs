@@ -172,6 +172,34 @@ fn nothing_is_allocated_from_scores_to_a_displays_pixels() {
     assert_eq!(count, 0);
 }
 
+/// The whole signal path with the native engine: from blocks of sound to verdicts, with a gap in the middle.
+#[cfg(feature = "native")]
+#[test]
+fn nothing_is_allocated_from_blocks_to_verdicts_of_the_native_engine() {
+    use harmonynet::classify::native::{Model, NativeClassifier, Parts, ReadOut, Shape};
+
+    let read_out = ReadOut::Last;
+    let shape = Shape { steps: 5, channels: [16, 32, 16], hidden: 32, labels: 10, read_out };
+    let engine = NativeClassifier::new(Model::new(Parts::random(&shape, 1).to_file().unwrap()).unwrap(), 1.0);
+    let policy = Policy::DEFAULT.for_window(engine.window(), FrontendSpec::SHIPPED.hop);
+    let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
+    let mut recognizer = Recognizer::new(frontend, engine, Decider::new(policy, shape.labels).unwrap());
+    let mut player = DemoPlayer::new(Piece::Metal, 22_050);
+    let mut block = Block::default();
+    let mut verdicts = 0;
+    let count = allocations(|| {
+        for number in 0..800_u64 {
+            block.lost = if number == 400 { 7 } else { 0 };
+            block.start += block.samples.len() as u64 + block.lost;
+            block.samples.clear();
+            block.samples.extend(player.by_ref().take(512));
+            recognizer.push(&block, |_, _, scores| verdicts += u64::from(scores.is_some()));
+        }
+    });
+    assert!(verdicts > 25, "{verdicts} verdicts: nothing much was tried");
+    assert_eq!(count, 0, "allocations in {verdicts} verdicts");
+}
+
 /// The native engine, from a frame to scores.
 #[cfg(feature = "native")]
 #[test]

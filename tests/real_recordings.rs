@@ -22,7 +22,9 @@ fn quantization_and_distance_hardly_change_what_is_heard() {
             "--compare",
             "float",
             "--compare",
-            "int8-20dB",
+            "native-20dB",
+            "--compare",
+            "int8",
             "--json",
             "-",
             "--audio",
@@ -39,6 +41,8 @@ fn quantization_and_distance_hardly_change_what_is_heard() {
     assert!(figure("/data/excerpts") > 500.0, "{figures}");
     // Ten genres: a tenth would be chance.
     assert!(figure("/track/accuracy") > 0.45, "{figures}");
-    assert!(figure("/compared/0/agreement") >= 0.985, "float and int8: {figures}");
+    assert_eq!(figures["engine"], "native", "{figures}");
+    assert!(figure("/compared/0/agreement") >= 0.985, "float and native: {figures}");
+    assert!(figure("/compared/2/agreement") >= 0.985, "int8 by tract and native: {figures}");
     assert!(figure("/compared/1/agreement") >= 0.99, "20 dB quieter: {figures}");
 }

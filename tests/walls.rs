@@ -93,6 +93,31 @@ fn every_dependency_has_a_home() {
     }
 }
 
+/// What a feature is made of that nobody builds alone stays unnoticed until somebody does.
+#[test]
+fn every_feature_is_checked_alone_and_the_program_with_either_engine() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let features = section(&manifest, "features");
+    let script = std::fs::read_to_string(root().join(".ci/features")).unwrap();
+    let sets = script.lines().find_map(|line| line.strip_prefix("for set in ")).unwrap();
+    let sets: Vec<&str> = sets.trim_end_matches("; do").split_whitespace().collect();
+    let made_of = |name: &str| features.iter().find(|(feature, _)| feature == name).unwrap().1.clone();
+    for (feature, _) in features.iter().filter(|(feature, _)| !["default", "cli"].contains(&feature.as_str()))
+    {
+        assert!(
+            sets.contains(&feature.as_str()),
+            "`{feature}` is a feature that .ci/features does not check"
+        );
+    }
+    for engine in ["native", "tract"] {
+        assert!(!made_of("cli").contains(&format!("\"{engine}\"")), "the program must do without {engine}");
+        assert!(sets.contains(&format!("{engine},cli").as_str()), "the program with {engine} alone");
+    }
+    let small = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let small = small.lines().find_map(|line| line.strip_prefix("SMALL := ")).unwrap();
+    assert!(sets.contains(&small) && !small.contains("tract"), "what `make small` builds: {small}");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -115,6 +140,14 @@ fn sources() -> Vec<(String, String)> {
     walk(&base, &base, &mut files);
     files.sort();
     files
+}
+
+/// The lines of a manifest's section: names and values.
+fn section(manifest: &str, name: &str) -> Vec<(String, String)> {
+    let section =
+        manifest.split(&format!("\n[{name}]\n")).nth(1).unwrap_or("").split("\n[").next().unwrap_or("");
+    let pairs = section.lines().filter_map(|line| line.split_once(" = "));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The normal dependencies of a manifest, as Rust spells them.

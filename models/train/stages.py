@@ -154,14 +154,15 @@ class Studio:
         partial.rename(package)
 
     def evaluate(self, study: Study, package: Path, arguments: tuple[str, ...], lock: int) -> None:
-        """The test part through the int8 path."""
+        """The test part through the int8 graph: by tract, whatever else the package has."""
         folder = self.folder(study)
         out = folder / "evaluation.json"
         if out.is_file():
             return
         partial = folder / "evaluation.json.partial"
         places = {"audio": self.args.audio, "lossless": self.args.lossless}
-        call = [self.args.harmonynet, "evaluate", "--model", package, *(text.format(**places) for text in arguments)]
+        call = [self.args.harmonynet, "evaluate", "--model", package, "--engine", "tract"]
+        call += [*(text.format(**places) for text in arguments)]
         call += ["--split", folder / "split.csv", "--split-column", "part"] if "--audio" in arguments else []
         execute([*call, "--json", partial, "--jobs", self.args.threads], lock)
         kinds = [entry["kind"] for entry in read_json(partial).get("not_music", {}).get("kinds", [])]

@@ -3,7 +3,10 @@
 //! Both are chosen on validation windows of the int8 graph, since that is what the device runs. The probabilities are the
 //! runtime's own softmax.
 
+use harmonynet::classify::ClassifyError;
 pub use harmonynet::classify::probability::softmax;
+
+use crate::report::Confidence;
 
 /// Index of the largest value.
 #[must_use]
@@ -51,6 +54,62 @@ pub fn threshold(confidences: &[f32], share: f64) -> f32 {
         confidences.iter().filter(|&&p| p >= limit).count() as f64 >= share * confidences.len() as f64
     };
     (0..=100).rev().find(reached).map_or(0.0, |cents| f32::from(cents) / 100.0)
+}
+
+/// What a threshold shows of labelled windows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shown {
+    /// Share of the windows whose confidence reaches it.
+    pub share: f64,
+    /// Share of those that are right.
+    pub accuracy: f64,
+}
+
+/// What is shown of windows, given as logits and right labels.
+///
+/// # Errors
+/// Logits that the runtime makes no probabilities of.
+pub fn shown(
+    scored: &[(Vec<f32>, usize)],
+    temperature: f32,
+    unsure_below: f32,
+) -> Result<Shown, ClassifyError> {
+    let verdicts = verdicts(scored, temperature)?;
+    let shown: Vec<bool> = verdicts.iter().filter(|v| v.0 >= unsure_below).map(|v| v.1).collect();
+    let right = shown.iter().filter(|right| **right).count();
+    Ok(Shown {
+        share: shown.len() as f64 / verdicts.len().max(1) as f64,
+        accuracy: right as f64 / shown.len().max(1) as f64,
+    })
+}
+
+/// The confidence of each window, and whether it is right.
+fn verdicts(scored: &[(Vec<f32>, usize)], temperature: f32) -> Result<Vec<(f32, bool)>, ClassifyError> {
+    let verdict = |(logits, label): &(Vec<f32>, usize)| {
+        let p = softmax(logits, temperature)?;
+        Ok((p[arg_max(&p)], arg_max(&p) == *label))
+    };
+    scored.iter().map(verdict).collect()
+}
+
+/// Temperature and threshold for labelled windows of which a share of `show` must show a genre.
+///
+/// # Errors
+/// Logits that the runtime makes no probabilities of.
+pub fn of(scored: &[(Vec<f32>, usize)], show: f64) -> Result<Confidence, ClassifyError> {
+    let temperature = fit_temperature(scored);
+    let confidences: Vec<f32> = verdicts(scored, temperature)?.iter().map(|(p, _)| *p).collect();
+    let unsure_below = threshold(&confidences, show);
+    let shown = shown(scored, temperature, unsure_below)?;
+    Ok(Confidence {
+        temperature,
+        nll_before: negative_log_likelihood(scored, 1.0),
+        nll_after: negative_log_likelihood(scored, temperature),
+        unsure_below,
+        show,
+        shown: shown.share,
+        shown_accuracy: shown.accuracy,
+    })
 }
 
 #[cfg(test)]

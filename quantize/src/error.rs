@@ -75,15 +75,19 @@ pub enum JobError {
     Probabilities(ClassifyError),
     /// Validation could not be run.
     Evaluate(EvaluateError),
-    /// Float and int8 graph disagree too often.
+    /// The float graph and a quantized form disagree too often.
     Agreement {
+        /// The form.
+        form: &'static str,
         /// Share of windows with the same verdict.
         found: f64,
         /// The least that was asked for.
         wanted: f64,
     },
-    /// The int8 graph labels too many fewer windows rightly.
+    /// A quantized form labels too many fewer windows rightly.
     Loss {
+        /// The form.
+        form: &'static str,
         /// The share of validation windows lost.
         found: f64,
         /// The most that was allowed.
@@ -142,16 +146,16 @@ impl std::fmt::Display for JobError {
             Self::Runtime(error) => write!(f, "the runtime refuses the int8 graph: {error}"),
             Self::Probabilities(error) => write!(f, "a graph's logits give no probabilities: {error}"),
             Self::Evaluate(error) => error.fmt(f),
-            Self::Agreement { found, wanted } => write!(
+            Self::Agreement { form, found, wanted } => write!(
                 f,
-                "float and int8 agree on {:.2} % of the validation windows, wanted {:.2} %; calibrate on more windows \
+                "float and {form} agree on {:.2} % of the validation windows, wanted {:.2} %; calibrate on more windows \
                  (--windows), train longer or fine-tune with quantization in the loop, or accept it with --min-agreement",
                 100.0 * found,
                 100.0 * wanted
             ),
-            Self::Loss { found, allowed } => write!(
+            Self::Loss { form, found, allowed } => write!(
                 f,
-                "int8 labels {:.2} % of the validation windows less rightly than float, allowed {:.2} %; calibrate on more \
+                "{form} labels {:.2} % of the validation windows less rightly than float, allowed {:.2} %; calibrate on more \
                  windows (--windows), fine-tune with quantization in the loop (--ranges), or accept it with --max-loss",
                 100.0 * found,
                 100.0 * allowed

@@ -1,13 +1,16 @@
-//! Float and int8 graph beside each other on labelled tracks, both run by tract: the engine that ships.
+//! The float graph, the int8 graph and the native form beside each other on labelled tracks, each run by the engine that
+//! ships.
 
 use harmonynet::classify::ClassifyError;
+use harmonynet::classify::native::{Kernel, Model, Stream};
+use harmonynet::spec::MEL_BANDS;
 
 use crate::confidence::{arg_max, softmax};
 use crate::features::{self, FeatureError, Track, Windows};
 use crate::onnx::{Engine, OnnxError};
 use crate::parallel::{Progress, parallel};
 
-/// Both graphs' logits for one window of a labelled track.
+/// Every form's logits for one window of a labelled track.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
     /// Index of the track.
@@ -18,6 +21,19 @@ pub struct Scored {
     pub float: Vec<f32>,
     /// The int8 graph's logits.
     pub int8: Vec<f32>,
+    /// The native form's logits; empty where there is none.
+    pub native: Vec<f32>,
+}
+
+/// What is put beside each other.
+#[derive(Clone, Copy)]
+pub struct Contenders<'a> {
+    /// The float graph, run by tract.
+    pub float: &'a Engine,
+    /// The int8 graph, run by tract.
+    pub int8: &'a Engine,
+    /// The native form, run by the native engine.
+    pub native: Option<&'a Model<Vec<u8>>>,
 }
 
 /// Why the tracks could not be scored.
@@ -51,61 +67,94 @@ impl std::error::Error for EvaluateError {}
 /// # Errors
 /// A track that cannot be read, or what the engine said.
 pub fn score(
-    float: &Engine,
-    int8: &Engine,
+    contenders: Contenders<'_>,
     tracks: &[Track],
     windows: Windows,
     progress: &dyn Progress,
 ) -> Result<Vec<Scored>, EvaluateError> {
     let numbered: Vec<(usize, &Track)> = tracks.iter().enumerate().collect();
     let scored =
-        parallel(&numbered, progress, |(index, track)| score_track(float, int8, *index, track, windows));
+        parallel(&numbered, progress, |(index, track)| score_track(contenders, *index, track, windows));
     Ok(scored.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn score_track(
-    float: &Engine,
-    int8: &Engine,
+    contenders: Contenders<'_>,
     index: usize,
     track: &Track,
     windows: Windows,
 ) -> Result<Vec<Scored>, EvaluateError> {
     let frames = features::frames(&track.path).map_err(EvaluateError::Feature)?;
     let one = |window: &[i16]| {
-        let window = features::octaves(window);
+        let octaves = features::octaves(window);
         let logits = |engine: &Engine| -> Result<Vec<f32>, EvaluateError> {
-            let logits = engine.run(&window).map_err(EvaluateError::Engine)?.swap_remove(0);
+            let logits = engine.run(&octaves).map_err(EvaluateError::Engine)?.swap_remove(0);
             let finite = logits.iter().all(|z| z.is_finite());
             if finite { Ok(logits) } else { Err(EvaluateError::NotFinite { track: track.name.clone() }) }
         };
-        Ok(Scored { track: index, label: track.label, float: logits(float)?, int8: logits(int8)? })
+        Ok(Scored {
+            track: index,
+            label: track.label,
+            float: logits(contenders.float)?,
+            int8: logits(contenders.int8)?,
+            native: contenders.native.map(|model| native_logits(model, window)).unwrap_or_default(),
+        })
     };
     windows.cut(&frames).map(one).collect()
 }
 
-/// Figures of a set of scored windows.
+/// The logits that the native engine computes for a window of log-mel values.
+#[must_use]
+pub fn native_logits(model: &Model<Vec<u8>>, window: &[i16]) -> Vec<f32> {
+    let mut stream = Stream::new();
+    for bands in window.as_chunks::<MEL_BANDS>().0 {
+        stream.push(model, Kernel::best(), bands);
+    }
+    // A window that is too short has none, which no comparison survives.
+    stream.logits(model, Kernel::best()).map(|logits| logits.to_vec()).unwrap_or_default()
+}
+
+/// How often a form is right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Accuracy {
+    /// Share of windows that are labelled rightly.
+    pub window: f64,
+    /// Share of tracks whose mean logits are largest at the right label.
+    pub track: f64,
+}
+
+/// How far two forms say the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Agreement {
-    /// Tracks.
-    pub tracks: usize,
-    /// Windows.
-    pub windows: usize,
-    /// Share of windows that the float graph labels rightly.
-    pub window_accuracy_float: f64,
-    /// The same for the int8 graph.
-    pub window_accuracy_int8: f64,
-    /// Share of tracks whose mean logits are largest at the right label, float graph.
-    pub track_accuracy_float: f64,
-    /// The same for the int8 graph.
-    pub track_accuracy_int8: f64,
-    /// Share of windows on which both graphs say the same.
-    pub window_agreement: f64,
-    /// Share of tracks on which both graphs say the same.
-    pub track_agreement: f64,
+    /// Share of windows with the same verdict.
+    pub window: f64,
+    /// Share of tracks with the same verdict.
+    pub track: f64,
     /// Mean |Δp| over windows and labels, temperature 1.
     pub mean_probability_difference: f64,
     /// Largest |Δp|.
     pub largest_probability_difference: f64,
+}
+
+/// Figures of a set of scored windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Validation {
+    /// Tracks.
+    pub tracks: usize,
+    /// Windows.
+    pub windows: usize,
+    /// The float graph.
+    pub float: Accuracy,
+    /// The int8 graph.
+    pub int8: Accuracy,
+    /// The int8 graph beside the float graph.
+    pub int8_beside_float: Agreement,
+    /// The native form.
+    pub native: Option<Accuracy>,
+    /// The native form beside the float graph.
+    pub native_beside_float: Option<Agreement>,
+    /// The native form beside the int8 graph.
+    pub native_beside_int8: Option<Agreement>,
 }
 
 /// A share of items.
@@ -113,7 +162,14 @@ fn share<T>(items: &[T], holds: impl Fn(&T) -> bool) -> f64 {
     items.iter().filter(|item| holds(item)).count() as f64 / items.len().max(1) as f64
 }
 
-impl Agreement {
+/// One form's logits of a window.
+type Logits = fn(&Scored) -> &[f32];
+
+const FLOAT: Logits = |scored| &scored.float;
+const INT8: Logits = |scored| &scored.int8;
+const NATIVE: Logits = |scored| &scored.native;
+
+impl Validation {
     /// The figures of `scored`. A track's verdict is the arg-max of its windows' mean logits: the geometric mean of
     /// their probabilities, whatever the temperature.
     ///
@@ -121,27 +177,44 @@ impl Agreement {
     /// Logits that the runtime makes no probabilities of.
     pub fn of(scored: &[Scored]) -> Result<Self, ClassifyError> {
         let tracks = by_track(scored);
-        let mut differences: Vec<f64> = vec![];
-        for window in scored {
-            let (float, int8) = (softmax(&window.float, 1.0)?, softmax(&window.int8, 1.0)?);
-            differences.extend(float.iter().zip(&int8).map(|(a, b)| f64::from((a - b).abs())));
-        }
-        let right_float = |s: &Scored| arg_max(&s.float) == s.label;
-        let right_int8 = |s: &Scored| arg_max(&s.int8) == s.label;
-        let same = |s: &Scored| arg_max(&s.float) == arg_max(&s.int8);
+        let right = |logits: Logits| move |s: &Scored| arg_max(logits(s)) == s.label;
+        let accuracy =
+            |logits| Accuracy { window: share(scored, right(logits)), track: share(&tracks, right(logits)) };
+        let agreement = |a: Logits, b: Logits| -> Result<Agreement, ClassifyError> {
+            let same = |s: &Scored| arg_max(a(s)) == arg_max(b(s));
+            let (mean, largest) = differences(scored, a, b)?;
+            Ok(Agreement {
+                window: share(scored, same),
+                track: share(&tracks, same),
+                mean_probability_difference: mean,
+                largest_probability_difference: largest,
+            })
+        };
+        let has_native = scored.iter().any(|s| !s.native.is_empty());
+        let beside = |a, b| has_native.then(|| agreement(a, b)).transpose();
         Ok(Self {
             tracks: tracks.len(),
             windows: scored.len(),
-            window_accuracy_float: share(scored, right_float),
-            window_accuracy_int8: share(scored, right_int8),
-            track_accuracy_float: share(&tracks, right_float),
-            track_accuracy_int8: share(&tracks, right_int8),
-            window_agreement: share(scored, same),
-            track_agreement: share(&tracks, same),
-            mean_probability_difference: differences.iter().sum::<f64>() / differences.len().max(1) as f64,
-            largest_probability_difference: differences.iter().copied().fold(0.0, f64::max),
+            float: accuracy(FLOAT),
+            int8: accuracy(INT8),
+            int8_beside_float: agreement(INT8, FLOAT)?,
+            native: has_native.then(|| accuracy(NATIVE)),
+            native_beside_float: beside(NATIVE, FLOAT)?,
+            native_beside_int8: beside(NATIVE, INT8)?,
         })
     }
+}
+
+/// Mean and largest |Δp| at temperature 1.
+fn differences(scored: &[Scored], a: Logits, b: Logits) -> Result<(f64, f64), ClassifyError> {
+    let (mut sum, mut count, mut largest) = (0.0, 0, 0f64);
+    for window in scored {
+        for (p, q) in softmax(a(window), 1.0)?.iter().zip(&softmax(b(window), 1.0)?) {
+            let difference = f64::from((p - q).abs());
+            (sum, count, largest) = (sum + difference, count + 1, largest.max(difference));
+        }
+    }
+    Ok((sum / f64::from(count.max(1)), largest))
 }
 
 /// One entry per track: the sums of its windows' logits.
@@ -151,38 +224,59 @@ fn by_track(scored: &[Scored]) -> Vec<Scored> {
         match tracks.iter_mut().find(|track| track.track == window.track) {
             None => tracks.push(window.clone()),
             Some(track) => {
-                track.float.iter_mut().zip(&window.float).for_each(|(sum, z)| *sum += z);
-                track.int8.iter_mut().zip(&window.int8).for_each(|(sum, z)| *sum += z);
+                add(&mut track.float, &window.float);
+                add(&mut track.int8, &window.int8);
+                add(&mut track.native, &window.native);
             }
         }
     }
     tracks
 }
 
+fn add(sums: &mut [f32], logits: &[f32]) {
+    sums.iter_mut().zip(logits).for_each(|(sum, z)| *sum += z);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn scored(track: usize, label: usize, logits: [[f32; 2]; 3]) -> Scored {
+        let [float, int8, native] = logits.map(Vec::from);
+        Scored { track, label, float, int8, native }
+    }
+
     #[test]
     fn windows_and_tracks_are_counted_apart() {
-        let scored = |track, label, float: [f32; 2], int8: [f32; 2]| Scored {
-            track,
-            label,
-            float: float.into(),
-            int8: int8.into(),
-        };
-        let figures = Agreement::of(&[
-            scored(0, 0, [3.0, 0.0], [3.0, 0.0]),
-            // Wrong by itself, outvoted within its track.
-            scored(0, 0, [0.0, 1.0], [1.0, 0.0]),
-            scored(1, 1, [2.0, 0.0], [2.0, 0.0]),
+        let figures = Validation::of(&[
+            scored(0, 0, [[3.0, 0.0], [3.0, 0.0], [3.0, 0.0]]),
+            // Wrong by itself, outvoted within its track; the native form is wrong by its own.
+            scored(0, 0, [[0.0, 1.0], [1.0, 0.0], [0.0, 9.0]]),
+            scored(1, 1, [[2.0, 0.0], [2.0, 0.0], [0.0, 2.0]]),
         ])
         .unwrap();
         assert_eq!((figures.windows, figures.tracks), (3, 2));
-        assert_eq!((figures.window_accuracy_float, figures.window_accuracy_int8), (1.0 / 3.0, 2.0 / 3.0));
-        assert_eq!((figures.track_accuracy_float, figures.track_accuracy_int8), (0.5, 0.5));
-        assert_eq!((figures.window_agreement, figures.track_agreement), (2.0 / 3.0, 1.0));
+        let accuracy = |window, track| Accuracy { window, track };
+        assert_eq!((figures.float, figures.int8), (accuracy(1.0 / 3.0, 0.5), accuracy(2.0 / 3.0, 0.5)));
+        assert_eq!(figures.native, Some(accuracy(2.0 / 3.0, 0.5)));
+        let int8 = figures.int8_beside_float;
+        assert_eq!((int8.window, int8.track), (2.0 / 3.0, 1.0));
+        let native = [figures.native_beside_float, figures.native_beside_int8].map(Option::unwrap);
+        assert_eq!(native.map(|n| (n.window, n.track)), [(2.0 / 3.0, 0.0), (1.0 / 3.0, 0.0)]);
         let p = f64::from(softmax(&[1.0, 0.0], 1.0).unwrap()[0]);
-        assert!((figures.largest_probability_difference - (2.0 * p - 1.0)).abs() < 1e-6);
+        assert!((int8.largest_probability_difference - (2.0 * p - 1.0)).abs() < 1e-6);
+        assert!((int8.mean_probability_difference - (2.0 * p - 1.0) / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn without_a_native_form_nothing_is_said_of_it() {
+        let mut window = scored(0, 0, [[3.0, 0.0]; 3]);
+        window.native = vec![];
+        let figures = Validation::of(&[window]).unwrap();
+        assert_eq!(
+            (figures.native, figures.native_beside_float, figures.native_beside_int8),
+            (None, None, None)
+        );
+        assert_eq!(figures.int8, Accuracy { window: 1.0, track: 1.0 });
     }
 }

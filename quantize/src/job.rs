@@ -1,36 +1,34 @@
 //! The whole way from a float graph and features to the files of a package.
 
+mod assemble; // everything → files
+mod native; // the native form, where there can be one
+
 use std::path::{Path, PathBuf};
 
-use harmonynet::classify::ClassifyError;
-use harmonynet::classify::manifest::{self, Frontend, GoldenWindow, Graphs, Manifest};
-use harmonynet::classify::package::sha256_hex;
 use harmonynet::classify::tract::{LoadOptions, TractClassifier};
 use harmonynet::spec::{FrontendSpec, MAX_LABELS, MEL_BANDS, WindowLength};
 
 use crate::calibrate::{Histogram, Statistics};
-use crate::confidence::{self, arg_max, softmax};
+use crate::confidence;
 use crate::equalize;
 use crate::error::JobError;
-use crate::evaluate::{self, Agreement, Scored};
+use crate::evaluate::{self, Accuracy, Contenders, Validation};
 use crate::features::{self, Windows};
 use crate::fold::fold;
 use crate::measure;
 use crate::network::Network;
 use crate::onnx::{Engine, Model};
-use crate::package;
 use crate::parallel::{Progress, parallel};
 use crate::ranges::Ranges;
 use crate::read;
 use crate::recipe::{self, Outcome};
-use crate::report::{self, Confidence, Report, ScalesFrom, Settings, Sizes, Tried};
+use crate::report::{self, Report, ScalesFrom, Settings, Sizes, Tried};
 use crate::write::int8_model;
+
+use self::assemble::{Contract, Graph, assemble};
 
 /// Largest |Δlogit| between a graph run by tract and this crate's own arithmetic on the same window.
 const TWIN_TOLERANCE: f32 = 2e-3;
-
-/// Largest |Δp| of the golden window that a runtime accepts at load.
-const GOLDEN_TOLERANCE: f32 = 1e-3;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -124,20 +122,21 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
 
     let progress = stages.stage("measure layers", windows.len());
     let noises = measure::noises(&outcome.equalized, &outcome.quantized, &windows, &*progress);
+    let native = native::form(&network, &statistics, outcome.input.scale, &windows, &spec, stages);
+    let contenders = Contenders {
+        float: &reference.engine,
+        int8: &int8,
+        native: native.as_ref().ok().map(|native| &native.model),
+    };
     let progress = stages.stage("validate", validation.len());
-    let scored = evaluate::score(&reference.engine, &int8, &validation, cut, &*progress)?;
+    let scored = evaluate::score(contenders, &validation, cut, &*progress)?;
     if scored.is_empty() {
         return Err(features::FeatureError::Empty { part: job.validate_on.clone() }.into());
     }
-    let figures = Agreement::of(&scored)?;
-    if figures.window_agreement < job.min_agreement {
-        return Err(JobError::Agreement { found: figures.window_agreement, wanted: job.min_agreement });
-    }
-    let lost = figures.window_accuracy_float - figures.window_accuracy_int8;
-    if let Some(allowed) = job.max_loss.filter(|allowed| lost > *allowed) {
-        return Err(JobError::Loss { found: lost, allowed });
-    }
-    let confidence = confidence_of(&scored, job.show)?;
+    let figures = Validation::of(&scored)?;
+    judge(job, &figures)?;
+    let int8_logits: Vec<_> = scored.iter().map(|s| (s.int8.clone(), s.label)).collect();
+    let confidence = confidence::of(&int8_logits, job.show)?;
     let factors = equalize::factors(&network, &statistics, outcome.blend);
     let report = Report {
         made_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).into(),
@@ -154,12 +153,17 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
             max_loss: job.max_loss,
         },
         equalization: outcome.blend.to_string(),
-        tried: tried(&outcome),
+        tried: tried(&outcome.tried),
         layers: report::layers(&outcome, &statistics, &factors, &noises, &Histogram::of_magnitudes(&windows)),
         logits_sqnr_db: noises.last().map_or(0.0, measure::Noise::sqnr_db),
-        sizes: Sizes { float_bytes: reference.bytes.len(), int8_bytes: int8_bytes.len() },
+        sizes: Sizes {
+            float_bytes: reference.bytes.len(),
+            int8_bytes: int8_bytes.len(),
+            native_bytes: native.as_ref().ok().map(|native| native.outcome.file.len()),
+        },
         validation: figures,
         confidence,
+        native: native::report(&native, &scored, &confidence)?,
     };
     assemble(
         job,
@@ -167,78 +171,8 @@ pub fn run(job: &Job, stages: &dyn Stages) -> Result<Package, JobError> {
         &Contract { windows: cut, spec, labels, training },
         &reference,
         &Graph { bytes: int8_bytes, engine: int8 },
+        native.ok(),
     )
-}
-
-/// What both graphs agree on.
-struct Contract {
-    windows: Windows,
-    spec: FrontendSpec,
-    labels: Vec<String>,
-    /// The record of the training that made them.
-    training: Option<Vec<u8>>,
-}
-
-/// A graph's file and the engine that runs it.
-struct Graph {
-    bytes: Vec<u8>,
-    engine: Engine,
-}
-
-fn assemble(
-    job: &Job,
-    report: Report,
-    contract: &Contract,
-    float: &Graph,
-    int8: &Graph,
-) -> Result<Package, JobError> {
-    let window = package::golden_window(job.golden.as_deref(), contract.windows)?;
-    let golden: Vec<u8> = window.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let octaves = features::octaves(&window);
-    let entry = |file: &str, graph: &Graph| -> Result<manifest::Graph, JobError> {
-        let logits = graph.engine.run(&octaves)?.swap_remove(0);
-        Ok(manifest::Graph {
-            file: file.into(),
-            bytes: graph.bytes.len() as u64,
-            sha256: sha256_hex(&graph.bytes),
-            golden: softmax(&logits, report.confidence.temperature)?.to_vec(),
-        })
-    };
-    let manifest = Manifest {
-        format: manifest::FORMAT,
-        name: job.name.clone(),
-        version: job.version.clone(),
-        licence: job.licence.clone(),
-        labels: contract.labels.clone(),
-        temperature: report.confidence.temperature,
-        unsure_below: report.confidence.unsure_below,
-        contract: manifest::Contract::of(contract.windows.length),
-        frontend: Frontend::of(contract.spec),
-        golden: GoldenWindow {
-            file: "golden.i16le".into(),
-            bytes: golden.len() as u64,
-            sha256: sha256_hex(&golden),
-            tolerance: GOLDEN_TOLERANCE,
-        },
-        graphs: Graphs {
-            int8: Some(entry("int8.onnx", int8)?),
-            float: Some(entry("float.onnx", float)?),
-            native: None,
-        },
-    };
-    let mut files = vec![
-        ("float.onnx", float.bytes.clone()),
-        ("int8.onnx", int8.bytes.clone()),
-        ("golden.i16le", golden),
-        ("quantization.json", report.to_json()?.into_bytes()),
-        ("quantization.md", report.to_markdown().into_bytes()),
-    ];
-    files.extend(report.pictures().map(|(name, picture)| (name, picture.into_bytes())));
-    if let Some(training) = &contract.training {
-        files.push(("training.json", training.clone()));
-    }
-    files.push((manifest::FILE_NAME, manifest.to_toml()?.into_bytes()));
-    Ok(Package { files, report })
 }
 
 /// By given ranges, or by error.
@@ -334,36 +268,34 @@ fn statistics(network: &Network, windows: &[Vec<f32>], progress: &dyn Progress) 
     total
 }
 
-fn tried(outcome: &Outcome) -> Vec<Tried> {
+fn tried(trials: &[recipe::Trial]) -> Vec<Tried> {
     let entry = |trial: &recipe::Trial| Tried {
         equalization: trial.blend.to_string(),
         input_scale: trial.input_scale,
         logit_error: trial.error,
     };
-    outcome.tried.iter().map(entry).collect()
+    trials.iter().map(entry).collect()
 }
 
-fn confidence_of(scored: &[Scored], show: f64) -> Result<Confidence, ClassifyError> {
-    let logits: Vec<(Vec<f32>, usize)> = scored.iter().map(|s| (s.int8.clone(), s.label)).collect();
-    let temperature = confidence::fit_temperature(&logits);
-    let verdict = |(logits, label): &(Vec<f32>, usize)| {
-        let p = softmax(logits, temperature)?;
-        Ok((p[arg_max(&p)], arg_max(&p) == *label))
-    };
-    let verdicts: Vec<(f32, bool)> = logits.iter().map(verdict).collect::<Result<_, ClassifyError>>()?;
-    let confidences: Vec<f32> = verdicts.iter().map(|(p, _)| *p).collect();
-    let unsure_below = confidence::threshold(&confidences, show);
-    let shown: Vec<bool> =
-        verdicts.iter().filter(|(p, _)| *p >= unsure_below).map(|(_, right)| *right).collect();
-    Ok(Confidence {
-        temperature,
-        nll_before: confidence::negative_log_likelihood(&logits, 1.0),
-        nll_after: confidence::negative_log_likelihood(&logits, temperature),
-        unsure_below,
-        show,
-        shown: shown.len() as f64 / verdicts.len().max(1) as f64,
-        shown_accuracy: shown.iter().filter(|right| **right).count() as f64 / shown.len().max(1) as f64,
-    })
+/// What the bounds say to a form.
+fn check_bounds(job: &Job, form: &'static str, same: f64, lost: f64) -> Result<(), JobError> {
+    if same < job.min_agreement {
+        return Err(JobError::Agreement { form, found: same, wanted: job.min_agreement });
+    }
+    match job.max_loss.filter(|allowed| lost > *allowed) {
+        Some(allowed) => Err(JobError::Loss { form, found: lost, allowed }),
+        None => Ok(()),
+    }
+}
+
+/// What the bounds say to both quantized forms.
+fn judge(job: &Job, figures: &Validation) -> Result<(), JobError> {
+    let lost = |form: Accuracy| figures.float.window - form.window;
+    check_bounds(job, "int8", figures.int8_beside_float.window, lost(figures.int8))?;
+    match (figures.native, figures.native_beside_float) {
+        (Some(native), Some(beside)) => check_bounds(job, "native", beside.window, lost(native)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -11,15 +11,15 @@
 //!   recipe      scales and the best of several equalizations             (correct: biases against moved means;
 //!               or the ranges of a quantization-aware training            ranges: their file)
 //!   quantized   the integer network and its reference arithmetic         (plane: shared with the float network)
-//!   native      network → the native engine's model file, scales per channel
+//!   native      network → the native engine's model file, scales per channel; its noise
 //!   write       integer network → ONNX in the form that tract runs on integers
-//! int8.onnx
-//!   measure     noise per layer;  evaluate  float beside int8 on validation tracks
+//! int8.onnx, native.hnn
+//!   measure     noise per layer;  evaluate  float, int8 and native beside each other on validation tracks
 //!   confidence  temperature and threshold
 //!   report      quantization.md and .json  (picture: SVG);  package  the folder, whole or not at all
 //! ```
 //!
-//! [`job`] goes the whole way; `main` is only its command line. Not here: training, and the runtime's own proof that the
+//! [`job`] goes the whole way; a network that the native engine does not run gets a package without `native.hnn`. `main` is only its command line. Not here: training, and the runtime's own proof that the
 //! graph runs on integers (`harmonynet::classify`).
 
 pub mod onnx; // files and tract
@@ -43,7 +43,7 @@ pub mod scale; // scales by error
 pub mod write; // integer network → graph
 
 pub mod confidence; // temperature and threshold
-pub mod evaluate; // float beside int8
+pub mod evaluate; // the forms beside each other
 pub mod features; // log-mel frames and splits
 pub mod measure; // noise per layer
 pub mod package; // the folder

@@ -30,7 +30,7 @@ Examples:
 ///
 /// Batch norms are folded, activations calibrated on real frames, channels equalized across layers, scales chosen by
 /// squared error, biases corrected; temperature and threshold are fitted on the validation part. The package holds both
-/// graphs, a golden window, the manifest and a report. Nothing is written unless everything succeeded.
+/// graphs, the native engine's form of the network where that runs it, a golden window, the manifest and a report. Nothing is written unless everything succeeded.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
@@ -64,10 +64,11 @@ struct Arguments {
     /// Float graph to compare with and to ship, where --float was trained on for quantization: the best one before that
     #[arg(long, value_name = "FILE")]
     reference: Option<PathBuf>,
-    /// Least share of validation windows on which float and int8 must say the same
+    /// Least share of validation windows on which float and each quantized form must say the same
     #[arg(long, value_name = "SHARE", default_value_t = 0.97, value_parser = share)]
     min_agreement: f64,
-    /// Most of the share of rightly labelled validation windows that int8 may lose against float [default: no bound]
+    /// Most of the share of rightly labelled validation windows that a quantized form may lose against float
+    /// [default: no bound]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     max_loss: Option<f64>,
     /// Share of validation windows that must still show a genre: sets the threshold for "unsure"

@@ -27,7 +27,21 @@ impl Noise {
         self.values += 1;
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Of integers that are worth `scale` each.
+    pub(crate) fn of_integers(wanted: &[f32], found: &[i32], scale: f32) -> Self {
+        let mut noise = Self::default();
+        wanted.iter().zip(found).for_each(|(&w, &f)| noise.add(w, f as f32 * scale, 127.5 * scale));
+        noise
+    }
+
+    /// Of numbers that nothing clips.
+    pub(crate) fn of_floats(wanted: &[f32], found: &[f32]) -> Self {
+        let mut noise = Self::default();
+        wanted.iter().zip(found).for_each(|(&w, &f)| noise.add(w, f, f32::INFINITY));
+        noise
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.signal += other.signal;
         self.noise += other.noise;
         self.clipped += other.clipped;
@@ -78,22 +92,10 @@ fn compare(
     wanted: &Trace,
     found: &QuantizedTrace,
 ) -> Vec<Noise> {
-    let mut noises = vec![Noise::default(); quantized.convs.len() + 3];
-    let integers = |noise: &mut Noise, wanted: &[f32], found: &[i32], scale: f32| {
-        for (&w, &f) in wanted.iter().zip(found) {
-            noise.add(w, f as f32 * scale, 127.5 * scale);
-        }
-    };
-    integers(&mut noises[0], window, &quantized.plane(window).data, quantized.input_scale);
-    for (index, conv) in quantized.convs.iter().enumerate() {
-        let (wanted, found) = (&wanted.pooled[index].data, &found.pooled[index].data);
-        integers(&mut noises[index + 1], wanted, found, conv.output_scale);
-    }
-    let floats = |noise: &mut Noise, wanted: &[f32], found: &[f32]| {
-        wanted.iter().zip(found).for_each(|(&w, &f)| noise.add(w, f, f32::INFINITY));
-    };
-    let [.., projection, logits] = noises.as_mut_slice() else { return noises };
-    wanted.rows.iter().zip(&found.rows).for_each(|(wanted, found)| floats(projection, wanted, found));
-    floats(logits, &wanted.logits, &found.logits);
-    noises
+    let input = Noise::of_integers(window, &quantized.plane(window).data, quantized.input_scale);
+    let planes = wanted.pooled.iter().zip(&found.pooled).zip(&quantized.convs);
+    let convs = planes.map(|((w, f), conv)| Noise::of_integers(&w.data, &f.data, conv.output_scale));
+    let projection = Noise::of_floats(&wanted.rows.concat(), &found.rows.concat());
+    let logits = Noise::of_floats(&wanted.logits, &found.logits);
+    [input].into_iter().chain(convs).chain([projection, logits]).collect()
 }

@@ -4,6 +4,8 @@
 //! The runtime itself computes the logits by which the best equalization is chosen, so what is measured is what is going
 //! to run. Equalization still matters, though weights have a scale per channel: activations share one.
 
+mod noise; // what is lost per layer
+
 use harmonynet::classify::native::{
     CONVS, ConvParts, Kernel, MAX_BIAS, MAX_ROW_MAGNITUDE, Model, ModelError, Parts, ReadOut, RowParts,
     Stream,
@@ -21,6 +23,8 @@ use crate::recipe::{self, QuantizeError, Trial, activation_scale, mean_squared_e
 use crate::round::{Multiplier, quantize};
 use crate::scale::LEVELS;
 
+pub use self::noise::noises;
+
 /// What one step of a log-mel value is worth, octaves.
 const LOG_MEL_STEP: f32 = 1.0 / 256.0;
 /// 1.0 of a gate's argument and of a logit, Q15.16.
@@ -35,6 +39,10 @@ pub struct NativeOutcome {
     pub parts: Parts,
     /// Its model file.
     pub file: Vec<u8>,
+    /// The equalized float network: the same function as the one that was given.
+    pub equalized: Network,
+    /// What one step of the input, and of each convolution's outputs, is worth in the equalized network.
+    pub scales: Vec<f32>,
     /// The equalization that was kept.
     pub blend: Blend,
     /// What was tried.
@@ -115,13 +123,15 @@ pub fn best(
     let mut tried = vec![];
     let mut kept: Option<(f64, NativeOutcome)> = None;
     for blend in Blend::TRIED {
-        let parts = quantized(network, statistics, blend, input_scale, windows, frontend)?;
+        let factors = equalize::factors(network, statistics, blend);
+        let equalized = equalize::apply(network, &factors);
+        let (parts, scales) = quantized(&equalized, statistics, &factors, input_scale, windows, frontend)?;
         let file = parts.to_file()?;
         let found = logits(&file, windows, progress)?;
         let error = mean_squared_error(&found, &wanted);
         tried.push(Trial { blend, input_scale, error });
         if kept.as_ref().is_none_or(|(least, _)| error < *least) {
-            kept = Some((error, NativeOutcome { parts, file, blend, tried: vec![] }));
+            kept = Some((error, NativeOutcome { parts, file, equalized, scales, blend, tried: vec![] }));
         }
     }
     // At least one blend is tried, and its error is below infinity or no number.
@@ -156,35 +166,28 @@ fn log_mel(octaves: f32) -> i16 {
     quantize(octaves, LOG_MEL_STEP, i16::MAX.into()) as i16
 }
 
+/// The parts of an equalized network, and the scales of its activations.
 fn quantized(
     network: &Network,
     statistics: &Statistics,
-    blend: Blend,
+    factors: &Factors,
     input_scale: f32,
     windows: &[Vec<f32>],
     frontend: u64,
-) -> Result<Parts, NativeError> {
-    let factors = equalize::factors(network, statistics, blend);
-    let network = &equalize::apply(network, &factors);
+) -> Result<(Parts, Vec<f32>), NativeError> {
     let lstm = check(network)?;
     let input = LOG_MEL_STEP / input_scale;
     let gain = scale(input, "input")?;
-    let plane = |window: &Vec<f32>| Plane {
-        frames: network.frames,
-        bands: network.bands,
-        channels: 1,
-        data: window
-            .iter()
-            .map(|&octaves| i32::from(gain.requantize(log_mel(octaves).into()).max(-127)))
-            .collect(),
-    };
-    let mut inputs: Vec<Plane<i32>> = windows.iter().map(plane).collect();
+    let mut inputs: Vec<Plane<i32>> =
+        windows.iter().map(|window| input_plane(network, gain, window)).collect();
     let mut before = input_scale;
+    let mut scales = vec![input_scale];
     let mut convs = vec![];
     for index in 0..network.convs.len() {
-        let layer = Layer { network, statistics, factors: &factors, index, before };
+        let layer = Layer { network, statistics, factors, index, before };
         let (parts, after, outputs) = layer.quantize(&inputs)?;
         convs.push(parts);
+        scales.push(after);
         (before, inputs) = (after, outputs);
     }
     let wrong = NativeError::Kind { what: "it has not three convolutions" };
@@ -192,16 +195,29 @@ fn quantized(
         network::ReadOut::Mean => ReadOut::Mean,
         network::ReadOut::Last => ReadOut::Last,
     };
-    Ok(Parts {
+    let parts = Parts {
         frontend,
         steps: network.steps(),
         input_gain: input,
         read_out,
         convs: convs.try_into().map_err(|_| wrong)?,
-        projection: projection(network, statistics, &factors, before, &inputs)?,
+        projection: projection(network, statistics, factors, before, &inputs)?,
         recurrence: words(&lstm.recurrence, &[], lstm.hidden, "recurrence")?,
         dense: dense(&lstm.dense, lstm.hidden)?,
-    })
+    };
+    Ok((parts, scales))
+}
+
+/// A window of octaves as the engine's input steps.
+fn input_plane(network: &Network, gain: Multiplier, window: &[f32]) -> Plane<i32> {
+    let step = |&octaves: &f32| i32::from(gain.requantize(log_mel(octaves).into()).max(-127));
+    let data = window.iter().map(step).collect();
+    Plane { frames: network.frames, bands: network.bands, channels: 1, data }
+}
+
+/// What the next layer sees, from pooled sums.
+fn finish(pooled: &Plane<i32>, bias: &[i32], steps: &[Multiplier]) -> Plane<i32> {
+    pooled.map(|channel, sum| steps[channel].requantize((sum + bias[channel]).max(0)).into())
 }
 
 /// A factor as the integer path multiplies by it.
@@ -236,9 +252,7 @@ impl Layer<'_> {
         let bias = self.biases(&scales, &sums)?;
         let steps = scales.iter().map(|&weight| scale(self.before * weight / outputs, &conv.name));
         let steps: Vec<Multiplier> = steps.collect::<Result<_, _>>()?;
-        let finish =
-            |pooled: &Plane<i32>| pooled.map(|c, sum| steps[c].requantize((sum + bias[c]).max(0)).into());
-        let finished = sums.iter().map(|(_, pooled)| finish(pooled)).collect();
+        let finished = sums.iter().map(|(_, pooled)| finish(pooled, &bias, &steps)).collect();
         Ok((ConvParts { weights, bias, scales: steps }, outputs, finished))
     }
 
@@ -327,73 +341,4 @@ fn q16(bias: f32, layer: &str, channel: usize) -> Result<i32, QuantizeError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::confidence::arg_max;
-    use crate::fold::fold;
-    use crate::testing::{network_of, windows};
-
-    fn prepared(seed: u32, read_out: network::ReadOut) -> (Network, Statistics, Vec<Vec<f32>>) {
-        let shape = [(1, 16), (16, 16), (16, 32)];
-        let network = fold(&network_of(seed, 38, MEL_BANDS, &shape, 16, read_out));
-        let windows = windows(seed, 10, &network);
-        let mut statistics = Statistics::new(&network);
-        windows.iter().for_each(|window| statistics.add(&network.forward(window)));
-        (network, statistics, windows)
-    }
-
-    #[test]
-    fn the_native_network_follows_the_float_network() {
-        for (seed, read_out) in [(1, network::ReadOut::Mean), (2, network::ReadOut::Last)] {
-            let (network, statistics, windows) = prepared(seed, read_out);
-            let outcome = best(&network, &statistics, 0.0625, &windows, 7, &Quiet).unwrap();
-            let found = logits(&outcome.file, &windows, &Quiet).unwrap();
-            let wanted: Vec<_> = windows.iter().map(|window| network.forward(window).logits).collect();
-            let spread = |values: &[Vec<f32>]| values.iter().flatten().map(|x| x * x).sum::<f32>();
-            let noise: f32 =
-                found.iter().flatten().zip(wanted.iter().flatten()).map(|(a, b)| (a - b).powi(2)).sum();
-            assert!(noise < 1e-3 * spread(&wanted), "noise {noise}, signal {}", spread(&wanted));
-            let same = found.iter().zip(&wanted).filter(|(a, b)| arg_max(a) == arg_max(b)).count();
-            assert!(same >= 9, "{same} of 10 verdicts");
-            let least = outcome.tried.iter().map(|trial| trial.error).fold(f64::INFINITY, f64::min);
-            let kept = outcome.tried.iter().find(|trial| trial.blend == outcome.blend).unwrap();
-            assert_eq!((outcome.tried.len(), kept.error), (Blend::TRIED.len(), least));
-            assert_eq!(Model::new(outcome.file).unwrap().frontend(), 7);
-        }
-    }
-
-    #[test]
-    fn sixteen_bit_rows_stay_within_their_bounds_and_keep_fifteen_bits_of_the_sum() {
-        let mut random = crate::testing::Random(3);
-        let weights: Vec<f32> = (0..64 * 3).map(|i| random.uniform() * [1e-3, 1.0, 50.0][i / 64]).collect();
-        let parts = words(&[weights.clone(), vec![0.0; 64]].concat(), &[0.5; 4], 64, "dense").unwrap();
-        for (row, (floats, words)) in weights.chunks(64).zip(parts.weights.chunks(64)).enumerate() {
-            let sum: u32 = words.iter().map(|w| u32::from(w.unsigned_abs())).sum();
-            assert!((60_000..=MAX_ROW_MAGNITUDE).contains(&sum), "{sum}");
-            let step = parts.scales[row].scale() * STATE / UNIT;
-            for (float, &word) in floats.iter().zip(words) {
-                assert!((float - f32::from(word) * step).abs() <= 0.51 * step);
-            }
-        }
-        assert!(parts.weights[3 * 64..].iter().all(|&w| w == 0));
-        assert_eq!(parts.bias, [1 << 15; 4]);
-        assert!(matches!(q16(1e6, "dense", 1), Err(QuantizeError::Bias { channel: 1, .. })));
-    }
-
-    #[test]
-    fn other_kinds_of_networks_are_named() {
-        let kind = |network: &Network| check(network).unwrap_err().to_string();
-        let two = crate::testing::network(1, 22, 8, network::ReadOut::Mean);
-        assert!(kind(&two).contains("three convolutions"));
-        assert!(kind(&crate::testing::without_lstm(1, 22, 8)).contains("no LSTM"));
-        let narrow = network_of(1, 38, 64, &[(1, 16), (16, 16), (16, 16)], 16, network::ReadOut::Mean);
-        assert!(kind(&narrow).contains("128 bands"));
-        let (network, statistics, windows) = prepared(1, network::ReadOut::Mean);
-        let odd = network_of(1, 38, MEL_BANDS, &[(1, 16), (16, 16), (16, 24)], 16, network::ReadOut::Mean);
-        let mut of_odd = Statistics::new(&odd);
-        windows.iter().for_each(|window| of_odd.add(&odd.forward(window)));
-        let refused = best(&fold(&odd), &of_odd, 0.125, &windows, 7, &Quiet).unwrap_err();
-        assert_eq!(refused, NativeError::Refused(ModelError::Shape { field: "channels" }));
-        assert!(best(&network, &statistics, f32::NAN, &windows, 7, &Quiet).is_err());
-    }
-}
+mod tests;

@@ -1,17 +1,21 @@
 //! The quantization report: `quantization.json` for machines, `quantization.md` and its pictures for people, all from one
 //! [`Report`].
 
+mod native; // the native form's part
+
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use crate::calibrate::{Histogram, Statistics};
 use crate::equalize::Factors;
-use crate::evaluate::Agreement;
+use crate::evaluate::Validation;
 use crate::measure::Noise;
 use crate::picture;
 use crate::recipe::Outcome;
 use crate::scale::{Choice, LEVELS};
+
+pub use self::native::{LayerNoise, NativeForm, NativeReport};
 
 /// Everything that the two files say.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,10 +34,12 @@ pub struct Report {
     pub logits_sqnr_db: f64,
     /// Sizes.
     pub sizes: Sizes,
-    /// Float beside int8 on the validation part.
-    pub validation: Agreement,
+    /// The forms beside each other on the validation part.
+    pub validation: Validation,
     /// Temperature and threshold.
     pub confidence: Confidence,
+    /// The native form.
+    pub native: NativeForm,
 }
 
 /// The arguments that decide the result.
@@ -107,13 +113,15 @@ pub struct LayerReport {
     pub histogram: Vec<u64>,
 }
 
-/// Bytes of the graphs.
+/// Bytes of the forms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sizes {
     /// The float graph.
     pub float_bytes: usize,
     /// The int8 graph.
     pub int8_bytes: usize,
+    /// The native form, where there is one.
+    pub native_bytes: Option<usize>,
 }
 
 /// How logits become a shown genre.
@@ -254,17 +262,8 @@ impl Report {
         }
         self.write_agreement(out)?;
         self.write_layers(out)?;
-        writeln!(
-            out,
-            "## What was tried\n\n| equalization | input scale | mean squared logit error |\n| --- | ---: | ---: |"
-        )?;
-        for tried in &self.tried {
-            writeln!(
-                out,
-                "| {} | {:.5} | {:.6} |",
-                tried.equalization, tried.input_scale, tried.logit_error
-            )?;
-        }
+        writeln!(out, "## What was tried\n")?;
+        write_tried(out, &self.tried)?;
         let (c, sizes) = (&self.confidence, &self.sizes);
         writeln!(
             out,
@@ -279,42 +278,49 @@ impl Report {
             100.0 * c.shown,
             100.0 * c.shown_accuracy
         )?;
+        self.native.write_markdown(out, c)?;
         let ratio = sizes.float_bytes as f64 / sizes.int8_bytes.max(1) as f64;
         writeln!(
             out,
             "## Sizes\n\nfloat.onnx {} bytes, int8.onnx {} bytes: {ratio:.2} times smaller.",
             sizes.float_bytes, sizes.int8_bytes
-        )
+        )?;
+        sizes.native_bytes.map_or(Ok(()), |bytes| writeln!(out, "native.hnn {bytes} bytes."))
     }
 
     fn write_agreement(&self, out: &mut String) -> std::fmt::Result {
         let v = &self.validation;
-        let percent = |x: f64| 100.0 * x;
-        writeln!(out, "## Float and int8 on part `{}`, both run by tract\n", self.settings.validated_on)?;
-        writeln!(out, "| {} windows of {} tracks | float | int8 | same verdict |", v.windows, v.tracks)?;
-        writeln!(out, "| --- | ---: | ---: | ---: |")?;
-        let mut row = |what: &str, float: f64, int8: f64, same: f64| {
-            writeln!(
-                out,
-                "| {what} | {:.2} % | {:.2} % | {:.2} % |",
-                percent(float),
-                percent(int8),
-                percent(same)
-            )
-        };
-        row("window accuracy", v.window_accuracy_float, v.window_accuracy_int8, v.window_agreement)?;
-        row("track accuracy", v.track_accuracy_float, v.track_accuracy_int8, v.track_agreement)?;
+        writeln!(out, "## The forms on part `{}`\n", self.settings.validated_on)?;
+        writeln!(out, "Float and int8 graph run by tract, the native form by the native engine.\n")?;
+        writeln!(out, "| {} windows of {} tracks | window accuracy | track accuracy |", v.windows, v.tracks)?;
+        writeln!(out, "| --- | ---: | ---: |")?;
+        let percent = |x: f64| format!("{:.2} %", 100.0 * x);
+        for (form, accuracy) in [("float", Some(v.float)), ("int8", Some(v.int8)), ("native", v.native)] {
+            let Some(accuracy) = accuracy else { continue };
+            writeln!(out, "| {form} | {} | {} |", percent(accuracy.window), percent(accuracy.track))?;
+        }
         writeln!(
             out,
-            "\nProbabilities differ by {:.4} on average and {:.4} at most (temperature 1).\n",
-            v.mean_probability_difference, v.largest_probability_difference
-        )
+            "\n| beside each other | same verdict, windows | tracks | Δp on average | at most |\n\
+             | --- | ---: | ---: | ---: | ---: |"
+        )?;
+        for (pair, beside) in [
+            ("int8, float", Some(v.int8_beside_float)),
+            ("native, float", v.native_beside_float),
+            ("native, int8", v.native_beside_int8),
+        ] {
+            let Some(beside) = beside else { continue };
+            let (window, track) = (percent(beside.window), percent(beside.track));
+            let (mean, largest) = (beside.mean_probability_difference, beside.largest_probability_difference);
+            writeln!(out, "| {pair} | {window} | {track} | {mean:.4} | {largest:.4} |")?;
+        }
+        writeln!(out, "\nProbabilities at temperature 1.\n")
     }
 
     fn write_layers(&self, out: &mut String) -> std::fmt::Result {
         writeln!(
             out,
-            "## Layers\n\nError ratios: squared error of the chosen scale over that of the range divided by 127. SQNR: \
+            "## Layers of the int8 graph\n\nError ratios: squared error of the chosen scale over that of the range divided by 127. SQNR: \
              signal to quantization noise over the calibration windows, the noise of earlier layers included; {:.1} dB at \
              the logits.\n",
             self.logits_sqnr_db
@@ -349,4 +355,12 @@ impl Report {
              the scale ends: what lies beyond is clipped, and counts in the last bar where it lies beyond that.\n"
         )
     }
+}
+
+fn write_tried(out: &mut String, tried: &[Tried]) -> std::fmt::Result {
+    writeln!(out, "| equalization | input scale | mean squared logit error |\n| --- | ---: | ---: |")?;
+    for Tried { equalization, input_scale, logit_error } in tried {
+        writeln!(out, "| {equalization} | {input_scale:.5} | {logit_error:.6} |")?;
+    }
+    Ok(())
 }

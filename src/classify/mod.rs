@@ -14,6 +14,7 @@
 //! | [`package`] | the files of a package, from a folder or from the binary, never unverified | `std` |
 //! | [`native`] | the streaming int8 engine, without an operating system and without allocation | `native` |
 //! | [`tract`] | the reference engine: an ONNX graph of the streaming contract | `tract` |
+//! | [`engine`] | which of the two runs a package, and either as one type | `std` and one of them |
 
 pub mod probability; // logits → probabilities
 pub mod requantize; // the one rounding rule
@@ -30,6 +31,9 @@ pub mod package; // the package's files
 pub mod native; // the streaming int8 engine
 #[cfg(feature = "tract")]
 pub mod tract; // the reference engine
+
+#[cfg(all(feature = "std", any(feature = "native", feature = "tract")))]
+pub mod engine; // either of them
 
 use crate::flow::{LogMel, Scores};
 use crate::spec::WindowLength;

@@ -78,12 +78,20 @@ impl Package {
         Self::from_source(Source::Folder(folder.into()))
     }
 
-    /// Opens a package that is part of the program.
+    /// Opens a package that is part of the program. Graphs whose files were left out of the program, since its engines
+    /// would not run them, are none of the package's.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open`](Self::open); and where no graph is left.
     pub fn from_embedded(files: EmbeddedFiles) -> Result<Self, PackageError> {
-        Self::from_source(Source::Embedded(files))
+        let mut package = Self::from_source(Source::Embedded(files))?;
+        let graphs = &mut package.manifest.graphs;
+        for graph in [&mut graphs.int8, &mut graphs.float, &mut graphs.native] {
+            graph.take_if(|graph| files.iter().all(|(name, _)| *name != graph.file));
+        }
+        let wrong = |error| PackageError::Manifest { path: package.manifest_path(), error };
+        package.manifest.validate().map_err(wrong)?;
+        Ok(package)
     }
 
     /// Opens a package.

@@ -19,9 +19,10 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   harmonynet classify song.mp3            genre, confidence and the next likeliest
   harmonynet classify ~/Music             every recording below a folder
-  harmonynet classify --json *.flac       one JSON object per file: file, state, genre, confidence, scores, ...
+  harmonynet classify --json *.flac       one JSON object per file: file, state, genre, confidence, scores, engine, ...
   harmonynet classify --csv *.flac        a table for a spreadsheet
   harmonynet classify --graph float x.wav with the model before quantization
+  harmonynet classify --engine tract *.mp3  by the reference engine
 
 A recording's scores are the normalized geometric mean of its windows' (of the built-in model 3.88 s, every
 2.04 s). It needs at least one window; a shorter one is told as `listening`.";
@@ -56,7 +57,9 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
     let policy = engine::policy(package.manifest())?;
     let labels = package.manifest().labels();
     // A wrong model is found out before the first file, and once; the first thread takes this engine.
-    let first = Mutex::new(Some(args.model.engine(&package)?));
+    let engine = args.model.engine(&package)?;
+    let name = engine.name();
+    let first = Mutex::new(Some(engine));
 
     let printer = Mutex::new(Printer::default());
     if args.csv {
@@ -77,7 +80,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
                         .with_context(|| path.display().to_string())
                 });
             let (text, error) = match result {
-                Ok(recording) => (describe(args, path, &recording, &labels)?, None),
+                Ok(recording) => (describe(args, path, &recording, &labels, name)?, None),
                 Err(error) => (String::new(), Some(error)),
             };
             if let Ok(mut printer) = printer.lock() {
@@ -108,9 +111,15 @@ impl Printer {
     }
 }
 
-fn describe(args: &ClassifyArgs, path: &Path, recording: &Recording, labels: &Labels) -> Result<String> {
+fn describe(
+    args: &ClassifyArgs,
+    path: &Path,
+    recording: &Recording,
+    labels: &Labels,
+    engine: &str,
+) -> Result<String> {
     if args.json {
-        return Ok(json(path, recording, labels)? + "\n");
+        return Ok(json(path, recording, labels, engine)? + "\n");
     }
     if args.csv {
         let mut writer = csv::Writer::from_writer(Vec::new());
@@ -147,7 +156,7 @@ fn line(path: &Path, recording: &Recording, labels: &Labels) -> String {
     format!("{what:<10} {:<44} {}\n", candidates.join(", "), path.display())
 }
 
-fn json(path: &Path, recording: &Recording, labels: &Labels) -> Result<String> {
+fn json(path: &Path, recording: &Recording, labels: &Labels, engine: &str) -> Result<String> {
     let scores: serde_json::Map<_, _> =
         ranked(recording, labels).into_iter().map(|(label, p)| (label.to_string(), p.into())).collect();
     let object = serde_json::json!({
@@ -159,6 +168,7 @@ fn json(path: &Path, recording: &Recording, labels: &Labels) -> Result<String> {
         "windows": recording.windows.len(),
         "seconds": recording.seconds,
         "lost_samples": recording.lost,
+        "engine": engine,
     });
     Ok(serde_json::to_string(&object)?)
 }

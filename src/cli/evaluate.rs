@@ -12,9 +12,11 @@ mod calibration;
 mod figures;
 mod interval;
 mod judge;
+#[cfg(feature = "rooms")]
 mod not_music;
 mod picture;
 mod record;
+#[cfg(feature = "rooms")]
 mod rooms;
 mod split;
 mod summary;
@@ -25,22 +27,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use harmonynet::capture::room::Place;
+use harmonynet::classify::engine::Form;
 use harmonynet::classify::manifest::Precision;
 use harmonynet::classify::package::Package;
 use serde_json::{Value, json};
 
 use self::judge::{Condition, Ears, Hearing, Judged};
-use self::rooms::Venue;
 use self::split::Part;
 use self::summary::{Beside, Summary};
 use super::engine::ModelArgs;
-use super::source;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   harmonynet evaluate --audio gtzan --split gtzan.csv --part valid
-  harmonynet evaluate --audio gtzan --split gtzan.csv --compare float --compare int8-20dB
+  harmonynet evaluate --audio gtzan --split gtzan.csv --compare float --compare native-20dB
+  harmonynet evaluate --audio gtzan --split gtzan.csv --engine tract --compare native
   harmonynet evaluate --audio gtzan --split folds.csv --split-column fold0 --part test --json fold0.json
   harmonynet evaluate --audio lossless --against mp3 --split gtzan.csv --part valid,test
   harmonynet evaluate --audio gtzan --split gtzan.csv --rooms
@@ -57,7 +58,9 @@ genre where it isn't silent and its confidence is at least the model's `unsure_b
 
 The record (--json) has the keys package, engine, data, labels, excerpt, track (accuracy, interval, macro,
 per_label, confusion), hits ([excerpts of a track, hits, number of such tracks]), calibration, shown,
-shown_accuracy, compared, against, rooms, not_music: aggregates only.";
+shown_accuracy, compared, against, rooms, not_music: aggregates only.
+
+Rooms and sounds that are no music are in builds with the feature `rooms`.";
 
 /// Options of `evaluate`.
 #[derive(Args)]
@@ -66,7 +69,9 @@ pub(crate) struct EvaluateArgs {
     model: ModelArgs,
 
     /// Folder of the collection
-    #[arg(long, value_name = "DIR", required_unless_present = "not_music", requires = "split")]
+    #[arg(long, value_name = "DIR", requires = "split")]
+    #[cfg_attr(feature = "rooms", arg(required_unless_present = "not_music"))]
+    #[cfg_attr(not(feature = "rooms"), arg(required = true))]
     audio: Option<PathBuf>,
 
     /// Table of the tracks
@@ -81,7 +86,7 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "PART", value_delimiter = ',', default_value = "valid")]
     part: Vec<String>,
 
-    /// Judge this beside --graph and count the excerpts on which both agree
+    /// Judge this form of the model beside the one that runs, and count the excerpts on which both agree
     #[arg(long, value_enum, requires = "audio")]
     compare: Vec<Other>,
 
@@ -89,20 +94,13 @@ pub(crate) struct EvaluateArgs {
     #[arg(long, value_name = "DIR", requires = "audio")]
     against: Vec<PathBuf>,
 
-    /// Play the tracks in this simulated room too
-    #[arg(long, value_name = "NAME", value_parser = source::place(), conflicts_with = "rooms", requires = "audio")]
-    room: Vec<Place>,
-
-    /// Play the tracks in every simulated room
-    #[arg(long, requires = "audio")]
-    rooms: bool,
-
-    /// How far the noise in a room lies below the music, decibels [default: 20 and 10]
-    #[arg(long, value_name = "DB", value_delimiter = ',', allow_negative_numbers = true)]
-    snr: Vec<f64>,
+    #[cfg(feature = "rooms")]
+    #[command(flatten)]
+    rooms: rooms::RoomArgs,
 
     /// Hear silence, noise, hum, tones and speech, and count the windows shown as a genre; speech is read from DIR, else made
     /// with espeak-ng
+    #[cfg(feature = "rooms")]
     #[arg(long, value_name = "DIR", num_args = 0..=1)]
     not_music: Option<Option<PathBuf>>,
 
@@ -119,47 +117,59 @@ pub(crate) struct EvaluateArgs {
     jobs: Option<usize>,
 }
 
-/// What a graph is compared with.
+/// What a form of the model is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Other {
-    /// The float graph
+    /// The float graph, by tract
     Float,
-    /// The int8 graph
+    /// The int8 graph, by tract
     Int8,
+    /// The native form
+    Native,
     /// The int8 graph on the same sound, 20 dB quieter, rounded to 24 bits
     #[value(name = "int8-20dB")]
     Int8Quieter,
+    /// The native form on that
+    #[value(name = "native-20dB")]
+    NativeQuieter,
 }
 
 impl Other {
     fn condition(self) -> Condition {
-        match self {
-            Self::Float => Condition { precision: Precision::Float, hearing: Hearing::Plain },
-            Self::Int8 => Condition { precision: Precision::Int8, hearing: Hearing::Plain },
-            Self::Int8Quieter => Condition { precision: Precision::Int8, hearing: Hearing::Quieter },
-        }
+        let (form, hearing) = match self {
+            Self::Float => (Form::Graph(Precision::Float), Hearing::Plain),
+            Self::Int8 => (Form::Graph(Precision::Int8), Hearing::Plain),
+            Self::Native => (Form::Native, Hearing::Plain),
+            Self::Int8Quieter => (Form::Graph(Precision::Int8), Hearing::Quieter),
+            Self::NativeQuieter => (Form::Native, Hearing::Quieter),
+        };
+        Condition { form, hearing }
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Float => "float",
             Self::Int8 => "int8",
+            Self::Native => "native",
             Self::Int8Quieter => "int8-20dB",
+            Self::NativeQuieter => "native-20dB",
         }
     }
 }
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<()> {
     let package = args.model.package()?;
+    let form = args.model.form(&package)?;
     let ears = Ears::new(&args.model, &package)?;
     let mut report = Report { says: args.json.as_deref() != Some(Path::new("-")), ..Report::default() };
-    report.package(args, &package)?;
+    report.package(form, &package)?;
     if let (Some(audio), Some(split)) = (&args.audio, &args.split) {
-        music(args, audio, split, &ears, &package, &mut report)?;
+        music(args, (audio, split), form, &ears, &package, &mut report)?;
     }
+    #[cfg(feature = "rooms")]
     if let Some(speech) = &args.not_music {
-        let (precision, labels) = (args.model.precision(), package.manifest().labels());
-        let (table, entry) = not_music::evaluate(&ears, precision, &labels, speech.as_deref(), args.jobs)?;
+        let labels = package.manifest().labels();
+        let (table, entry) = not_music::evaluate(&ears, form, &labels, speech.as_deref(), args.jobs)?;
         report.say(table);
         report.put("not_music", entry);
     }
@@ -184,21 +194,23 @@ impl Report {
         self.record.insert(key.to_string(), value);
     }
 
-    fn package(&mut self, args: &EvaluateArgs, package: &Package) -> Result<()> {
-        let (manifest, precision) = (package.manifest(), args.model.precision());
-        let graph = manifest.graph(precision).with_context(|| format!("there is no {precision} graph"))?;
-        let short: String = graph.sha256.chars().take(12).collect();
-        self.say(format!("{} {}, {precision} graph {short}, tract\n", manifest.name, manifest.version));
+    fn package(&mut self, form: Form, package: &Package) -> Result<()> {
+        let manifest = package.manifest();
+        let entry =
+            form.entry(manifest).with_context(|| format!("the package has no {form} form of its model"))?;
+        let short: String = entry.sha256.chars().take(12).collect();
+        let (name, version) = (&manifest.name, &manifest.version);
+        self.say(format!("{name} {version}, {} {short}, engine {}\n", entry.file, form.engine()));
         self.put(
             "package",
             json!({
                 "name": manifest.name,
                 "version": manifest.version,
-                "precision": precision.name(),
-                "sha256": graph.sha256,
+                "precision": form.precision().name(),
+                "sha256": entry.sha256,
             }),
         );
-        self.put("engine", json!("tract"));
+        self.put("engine", json!(form.engine()));
         Ok(())
     }
 
@@ -216,42 +228,35 @@ impl Report {
 /// The part of the collection in every condition.
 fn music(
     args: &EvaluateArgs,
-    audio: &Path,
-    split: &Path,
+    (audio, split): (&Path, &Path),
+    form: Form,
     ears: &Ears<'_>,
     package: &Package,
     report: &mut Report,
 ) -> Result<()> {
     let labels = package.manifest().labels();
     let part = split::part(split, &args.split_column, &args.part, audio, &labels)?;
-    let main = args.model.precision();
-    let mut conditions = vec![Condition { precision: main, hearing: Hearing::Plain }];
+    let mut conditions = vec![Condition { form, hearing: Hearing::Plain }];
     conditions.extend(args.compare.iter().map(|other| other.condition()));
     for folder in &args.against {
-        conditions.push(Condition { precision: main, hearing: Hearing::Against(others(folder, &part)?) });
+        conditions.push(Condition { form, hearing: Hearing::Against(others(folder, &part)?) });
     }
-    for (place, snr_db) in venues(args) {
-        conditions
-            .push(Condition { precision: main, hearing: Hearing::Room(Box::new(Venue::new(place, snr_db))) });
-    }
+    #[cfg(feature = "rooms")]
+    conditions.extend(args.rooms.hearings().map(|hearing| Condition { form, hearing }));
     let judged = judge::judge(ears, &part.tracks, &conditions, args.jobs)?;
     let summary = Summary::new(labels.iter().map(|label| label.to_string()).collect(), &judged);
     data(args, audio, &part, &summary, report);
     report.say(tables::of(&summary));
     report.record.extend(record::summary(&summary));
     compared(args, &judged, &summary, report);
-    let (table, rooms) = rooms::report(&conditions, &judged, &summary);
-    report.say(table);
-    report.put("rooms", rooms);
+    #[cfg(feature = "rooms")]
+    {
+        let (table, rooms) = rooms::report(&conditions, &judged, &summary);
+        report.say(table);
+        report.put("rooms", rooms);
+    }
     let Some(path) = &args.picture else { return Ok(()) };
     fs::write(path, picture::svg(&summary)).with_context(|| format!("{}: cannot be written", path.display()))
-}
-
-/// The rooms that were asked for, the quietest noise first.
-fn venues(args: &EvaluateArgs) -> Vec<(Place, f64)> {
-    let places: &[Place] = if args.rooms { &Place::ALL } else { &args.room };
-    let snrs: &[f64] = if args.snr.is_empty() { &[20.0, 10.0] } else { &args.snr };
-    snrs.iter().flat_map(|snr_db| places.iter().map(move |place| (*place, *snr_db))).collect()
 }
 
 /// The same tracks in another folder.

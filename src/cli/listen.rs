@@ -123,13 +123,16 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     policy.unsure_below = args.unsure_below.unwrap_or(policy.unsure_below);
     policy.silence_dbfs = args.silence_dbfs;
     let decider = Decider::new(policy, labels.len())?;
-    let mut recognizer = Recognizer::new(engine::frontend(&package)?, args.model.engine(&package)?, decider);
+    let engine = args.model.engine(&package)?;
+    let says = args.model.says(&package, &engine);
+    let mut recognizer = Recognizer::new(engine::frontend(&package)?, engine, decider);
     if let Some(frames) = args.verdict_frames {
         recognizer = recognizer.with_period(frames);
     }
     let stop = interrupt::flag()?;
 
     let mut stage = Stage::new(args, loaded, &source.name)?;
+    stage.note(format!("engine: {says}"));
     if loaded.instead.is_some() {
         stage.tell_broken_settings();
     }

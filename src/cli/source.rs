@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::demo::Piece;
+#[cfg(feature = "rooms")]
 use harmonynet::capture::room::{Acoustics, Place};
 use harmonynet::capture::{
     CaptureError, Channel, FileMicrophone, Microphone, Pace, Paced, PcmStream, SampleFormat, SystemClock,
@@ -40,10 +41,12 @@ pub(crate) struct SourceArgs {
     pace: PaceArg,
 
     /// Hear the recording as a device in this simulated room would
+    #[cfg(feature = "rooms")]
     #[arg(long, value_name = "NAME", value_parser = place(), requires = "file")]
     room: Option<Place>,
 
     /// How far the noise in the room lies below the music, decibels
+    #[cfg(feature = "rooms")]
     #[arg(long, value_name = "DB", default_value_t = 20.0, requires = "room", allow_negative_numbers = true)]
     snr: f64,
 
@@ -114,10 +117,7 @@ impl SourceArgs {
         let pace = if self.pace == PaceArg::Fast { Pace::Fast } else { Pace::RealTime };
         match (&self.file, self.demo) {
             (Some(file), _) if file == Path::new("-") => self.pipe(),
-            (Some(file), _) => match self.room {
-                Some(place) => in_room(file, pace, &place, self.snr),
-                None => recording(file, pace),
-            },
+            (Some(file), _) => self.recording(file, pace),
             (None, Some(piece)) => play(piece, pace),
             (None, None) if self.or_demo && !has_microphone() => {
                 eprintln!(
@@ -129,8 +129,23 @@ impl SourceArgs {
         }
     }
 
+    #[cfg(feature = "rooms")]
+    fn recording(&self, file: &Path, pace: Pace) -> Result<Source> {
+        self.room.map_or_else(|| recording(file, pace), |place| in_room(file, pace, &place, self.snr))
+    }
+
+    #[cfg(not(feature = "rooms"))]
+    #[expect(clippy::unused_self, reason = "with rooms it asks which")]
+    fn recording(&self, file: &Path, pace: Pace) -> Result<Source> {
+        recording(file, pace)
+    }
+
     fn pipe(&self) -> Result<Source> {
-        ensure!(self.room.is_none(), "--room needs a recording that can be read twice, not standard input");
+        #[cfg(feature = "rooms")]
+        anyhow::ensure!(
+            self.room.is_none(),
+            "--room needs a recording that can be read twice, not standard input"
+        );
         let stdin = std::io::BufReader::new(std::io::stdin());
         let microphone = PcmStream::new(stdin, self.format, self.rate, self.channels)
             .context("raw samples on standard input (--rate, --channels)")?;
@@ -149,6 +164,7 @@ fn piece() -> impl TypedValueParser<Value = Piece> {
 }
 
 /// A simulated room by its name.
+#[cfg(feature = "rooms")]
 pub(crate) fn place() -> impl TypedValueParser<Value = Place> {
     PossibleValuesParser::new(Place::ALL.map(|place| place.name))
         .try_map(|name| Place::named(&name).ok_or("no such room"))
@@ -195,6 +211,7 @@ fn recording(file: &Path, pace: Pace) -> Result<Source> {
 }
 
 /// A recording, played in a room.
+#[cfg(feature = "rooms")]
 fn in_room(file: &Path, pace: Pace, place: &Place, snr_db: f64) -> Result<Source> {
     let acoustics = Acoustics::new(place, FileMicrophone::open(file)?.granted().rate_hz);
     let open = || -> Result<_> { Ok(FileMicrophone::open(file)?) };

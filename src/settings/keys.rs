@@ -91,6 +91,9 @@ pub const BOARDS: &[&str] = &["auto", "pi-1", "pi-zero-2", "pi-2", "pi-3", "pi-4
 /// The microphones whose wiring and sound card are described.
 pub const MICROPHONES: &[&str] = &["any", "usb", "inmp441", "sph0645", "respeaker-2mic"];
 
+/// The engines, and taking the one that fits the package.
+pub const ENGINES: &[&str] = &["auto", "native", "tract"];
+
 /// The tables of the file, in its order, and what each is about.
 pub const TABLES: &[(&str, &str)] = &[
     ("", ""),
@@ -130,9 +133,14 @@ pub const KEYS: &[Key] = &[
         help: "Folder of a model package",
     },
     Key {
+        name: "model.engine", kind: Kind::Choice(ENGINES), preset: Preset::Is("auto"),
+        option: Some("engine"), formerly: &["engine"],
+        help: "Engine that runs the model; auto is native where the package has a native model, else tract",
+    },
+    Key {
         name: "model.graph", kind: Kind::Choice(&["int8", "float"]), preset: Preset::Is("int8"),
         option: Some("graph"), formerly: &["graph"],
-        help: "Graph of the package to run",
+        help: "Graph of the package to run; float needs tract",
     },
     Key {
         name: "model.allow_float", kind: Kind::Flag, preset: Preset::Is("false"),

@@ -1,6 +1,8 @@
 use std::path::Path;
 
 use harmonynet::capture::demo::{DemoPlayer, Piece};
+use harmonynet::classify::manifest::{self, Manifest};
+use harmonynet::classify::package::sha256_hex;
 use harmonynet::classify::tract::Role;
 use harmonynet::decide::{Decider, Policy};
 use harmonynet::flow::Block;
@@ -9,9 +11,12 @@ use harmonynet::pipeline::Recognizer;
 use harmonynet::spec::WindowLength;
 
 use super::*;
+use crate::confidence::softmax;
+use crate::evaluate::Agreement;
 use crate::network::ReadOut;
+use crate::package;
 use crate::parallel::Quiet;
-use crate::testing::{Random, float_model, network, without_lstm};
+use crate::testing::{Random, float_model, network, network_of, without_lstm};
 
 struct NoStages;
 
@@ -115,11 +120,64 @@ fn from_float_graph_to_package() {
         ["input: ", "conv1: ", "conv2: "].iter().all(|layer| activations.contains(layer)),
         "{activations}"
     );
-    for text in ["| conv2 |", "| projection |", "| window accuracy |", "SQNR", "Temperature"] {
+    for text in [
+        "| conv2 |",
+        "| projection |",
+        "| float | ",
+        "native form",
+        "The package has none: the native engine does not run this network",
+        "SQNR",
+        "Temperature",
+    ] {
         assert!(markdown.contains(text), "{text} is missing in\n{markdown}");
     }
     // The same inputs give the same bytes.
     assert_eq!(run(&job, &NoStages).unwrap().files, package.files);
+}
+
+/// What the native engine runs goes into the package, is measured and held to the bounds; the runtime loads it.
+#[test]
+fn a_network_that_the_native_engine_runs_gets_its_file() {
+    use harmonynet::classify::native::NativeClassifier;
+    let length = WindowLength::of_steps(3).unwrap();
+    let network =
+        network_of(4, length.frames(), MEL_BANDS, &[(1, 16), (16, 16), (16, 16)], 16, ReadOut::Mean);
+    let dir = tempfile::tempdir().unwrap();
+    let job = prepared_of(dir.path(), length, FrontendSpec::SHIPPED, &network);
+    let made = run(&job, &NoStages).unwrap();
+    let figures = made.report.validation;
+    let (native, beside) = (figures.native.unwrap(), figures.native_beside_float.unwrap());
+    assert!(beside.window > 0.8 && figures.native_beside_int8.is_some(), "{figures:?}");
+    let report::NativeForm::Made(report) = &made.report.native else { panic!("{:?}", made.report.native) };
+    let layers: Vec<&str> = report.layers.iter().map(|layer| layer.layer.as_str()).collect();
+    assert_eq!(layers, ["input", "conv1", "conv2", "conv3", "projection"]);
+    assert!(
+        report.layers.iter().all(|layer| layer.sqnr_db > 15.0) && report.logits_sqnr_db > 15.0,
+        "{report:?}"
+    );
+    let markdown = made.report.to_markdown();
+    for text in
+        ["| native |", "| native, float |", "| native, int8 |", "At the package's temperature", "native.hnn "]
+    {
+        assert!(markdown.contains(text), "{text} is missing in\n{markdown}");
+    }
+
+    let out = dir.path().join("package");
+    package::write_files(&out, &made.files).unwrap();
+    let package = harmonynet::classify::package::Package::open(out).unwrap();
+    package.verify().unwrap();
+    // Recomputes the golden window, whose probabilities are of the package's temperature.
+    NativeClassifier::load(&package, &FrontendSpec::SHIPPED).unwrap();
+
+    // Whatever the native form loses, a bound below it is refused in its name, where int8 would pass.
+    let lost = figures.float.window - native.window;
+    let error = judge(
+        &Job { max_loss: Some(lost - 0.01), ..job.clone() },
+        &Validation { int8: figures.float, ..figures },
+    );
+    assert!(error.unwrap_err().to_string().starts_with("native labels"), "{figures:?}");
+    let apart = Validation { native_beside_float: Some(Agreement { window: 0.1, ..beside }), ..figures };
+    assert!(judge(&job, &apart).unwrap_err().to_string().starts_with("float and native agree on 10.00 %"));
 }
 
 #[test]
@@ -263,7 +321,7 @@ fn what_cannot_be_used_is_refused_by_name() {
     assert!(text.contains("wanted 110.00 %") && text.contains("--windows"), "{text}");
     // Whatever is lost, a hundredth less is refused and exactly that is not.
     let figures = run(&job, &NoStages).unwrap().report.validation;
-    let lost = figures.window_accuracy_float - figures.window_accuracy_int8;
+    let lost = figures.float.window - figures.int8.window;
     let text = refused(&Job { max_loss: Some(lost - 0.01), ..job.clone() });
     assert!(text.contains("less rightly than float") && text.contains("--max-loss"), "{text}");
     run(&Job { max_loss: Some(lost), ..job.clone() }, &NoStages).unwrap();

@@ -194,4 +194,4 @@ impl Manifest {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

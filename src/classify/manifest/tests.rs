@@ -1,7 +1,8 @@
 use super::*;
 use crate::spec::LevelHandling;
 
-fn valid() -> Manifest {
+/// A manifest with every form of a model.
+pub(in crate::classify) fn valid() -> Manifest {
     let graph = |file: &str, golden: Vec<f32>| Graph {
         file: file.into(),
         bytes: 1000,

@@ -1,6 +1,7 @@
 //! A package's native model file → an engine, proved by the golden window.
 
 use core::fmt;
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::file::ModelError;
@@ -104,8 +105,9 @@ impl<B: AsRef<[u8]>> Model<B> {
     }
 }
 
-impl NativeClassifier<Vec<u8>> {
-    /// Loads the native model of a package for the front-end that is going to feed it.
+impl NativeClassifier<Cow<'static, [u8]>> {
+    /// Loads the native model of a package for the front-end that is going to feed it. The file of a package that is part
+    /// of the program is run where it lies.
     ///
     /// In this order: the manifest's front-end is compared with `frontend`, the file is verified against the manifest and
     /// in itself, it must be of the manifest's window, labels and front-end, and the golden window's probabilities are
@@ -116,7 +118,7 @@ impl NativeClassifier<Vec<u8>> {
     pub fn load(package: &Package, frontend: &FrontendSpec) -> Result<Self, NativeLoadError> {
         package.check_frontend(frontend)?;
         let manifest = package.manifest();
-        let (bytes, path) = (package.native()?.into_owned(), package.native_path());
+        let (bytes, path) = (package.native()?, package.native_path());
         let model = Model::new(bytes).map_err(|error| NativeLoadError::Model { path, error })?;
         let fields = [
             ("contract.steps", manifest.contract.steps as u64, model.shape().steps as u64),

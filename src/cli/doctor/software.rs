@@ -39,14 +39,14 @@ pub(super) fn model(args: &ModelArgs) -> Vec<Finding> {
         let package = args.package()?;
         package.verify()?;
         // Loading recomputes the golden window.
-        args.engine(&package)?;
+        let engine = args.engine(&package)?;
         let manifest = package.manifest();
         Ok(format!(
-            "{} {} {}: hashes are right, the {} graph computes its golden window",
+            "{} {} {}: hashes are right, the golden window is computed rightly; engine: {}",
             manifest.name,
             manifest.version,
             package.source(),
-            args.precision()
+            args.says(&package, &engine)
         ))
     };
     vec![match verified() {

@@ -1,4 +1,4 @@
-//! Tracks through graphs and listening conditions: what was said of every excerpt.
+//! Tracks through engines and listening conditions: what was said of every excerpt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -6,9 +6,8 @@ use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, ensure};
 use harmonynet::capture::{CaptureError, Channel, FileMicrophone, Granted, Microphone, Reading};
-use harmonynet::classify::manifest::Precision;
+use harmonynet::classify::engine::{Engine, Form};
 use harmonynet::classify::package::Package;
-use harmonynet::classify::tract::TractClassifier;
 use harmonynet::classify::{Classifier, ClassifyError};
 use harmonynet::decide::{Overall, Policy};
 use harmonynet::flow::{Level, LogMel, Scores, State};
@@ -18,16 +17,17 @@ use harmonynet::spec::WindowLength;
 
 use super::super::engine::{self, ModelArgs};
 use super::super::files;
+#[cfg(feature = "rooms")]
 use super::rooms::Venue;
 use super::split::Track;
 
-/// A graph, and how it hears.
+/// A form of the model, and how it hears.
 pub(super) struct Condition {
-    pub(super) precision: Precision,
+    pub(super) form: Form,
     pub(super) hearing: Hearing,
 }
 
-/// How a track reaches the graph.
+/// How a track reaches the engine.
 pub(super) enum Hearing {
     /// As recorded.
     Plain,
@@ -36,6 +36,7 @@ pub(super) enum Hearing {
     /// From other recordings of the same tracks, by their names.
     Against(BTreeMap<String, PathBuf>),
     /// Played in a room.
+    #[cfg(feature = "rooms")]
     Room(Box<Venue>),
 }
 
@@ -89,16 +90,12 @@ impl<'a> Ears<'a> {
         Ok(Self { args, package, frontend, policy })
     }
 
-    pub(super) fn engine(&self, precision: Precision) -> Result<TractClassifier> {
-        self.args.engine_for(self.package, precision)
+    pub(super) fn engine(&self, form: Form) -> Result<Engine> {
+        self.args.engine_for(self.package, form)
     }
 
     /// Hears `microphone` to its end.
-    pub(super) fn hear(
-        &self,
-        microphone: &mut dyn Microphone,
-        engine: &mut TractClassifier,
-    ) -> Result<Windows> {
+    pub(super) fn hear(&self, microphone: &mut dyn Microphone, engine: &mut Engine) -> Result<Windows> {
         // The arg-max of every window counts, quiet ones too; what the device would show is asked afterwards.
         let policy = Policy { silence_dbfs: -120.0, ..self.policy };
         let mut meter = Meter::new(engine, self.frontend.spec().excerpt_frames());
@@ -115,7 +112,7 @@ impl<'a> Ears<'a> {
     }
 
     /// What is said of `track` in a condition.
-    fn judge(&self, track: &Track, hearing: &Hearing, engine: &mut TractClassifier) -> Result<Heard> {
+    fn judge(&self, track: &Track, hearing: &Hearing, engine: &mut Engine) -> Result<Heard> {
         let mut microphone = hearing.open(track)?;
         let windows = self.hear(microphone.as_mut(), engine)?;
         ensure!(windows.count > 0, "shorter than one window");
@@ -151,10 +148,11 @@ impl Hearing {
             Self::Against(others) => others.get(&track.name).context("it has no other recording")?,
             _ => &track.path,
         };
-        let open = || Ok(FileMicrophone::open(path)?);
+        let open = || -> Result<_> { Ok(FileMicrophone::open(path)?) };
         Ok(match self {
             Self::Plain | Self::Against(_) => Box::new(open()?),
             Self::Quieter => Box::new(Quieter { inner: open()?, divisor: 10 }),
+            #[cfg(feature = "rooms")]
             Self::Room(venue) => venue.open(&track.name, open)?,
         })
     }
@@ -167,16 +165,15 @@ pub(super) fn judge(
     conditions: &[Condition],
     jobs: Option<usize>,
 ) -> Result<Vec<Judged>> {
-    let needed = |precision: &Precision| conditions.iter().any(|condition| condition.precision == *precision);
-    let engines = || -> Result<Vec<(Precision, TractClassifier)>> {
-        let precisions = Precision::ALL.into_iter().filter(needed);
-        precisions.map(|precision| Ok((precision, ears.engine(precision)?))).collect()
+    let needed = |form: &Form| conditions.iter().any(|condition| condition.form == *form);
+    let engines = || -> Result<Vec<(Form, Engine)>> {
+        Form::ALL.into_iter().filter(needed).map(|form| Ok((form, ears.engine(form)?))).collect()
     };
     let judged = Mutex::new(Vec::new());
     let failed = files::in_parallel_with(tracks, jobs, engines, |engines, track| {
         let heard = conditions.iter().map(|condition| {
-            let engine = engines.iter_mut().find(|engine| engine.0 == condition.precision);
-            let (_, engine) = engine.context("no engine for the graph")?;
+            let engine = engines.iter_mut().find(|engine| engine.0 == condition.form);
+            let (_, engine) = engine.context("no engine for the model")?;
             ears.judge(track, &condition.hearing, engine).with_context(|| track.path.display().to_string())
         });
         let heard = heard.collect::<Result<_>>()?;
@@ -193,7 +190,7 @@ pub(super) fn judge(
 
 /// An engine that notes which windows it was asked about, and how loud they were.
 struct Meter<'a> {
-    engine: &'a mut TractClassifier,
+    engine: &'a mut Engine,
     /// Frames from window to window.
     period: usize,
     /// Of every frame since the last gap.
@@ -205,7 +202,7 @@ struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    fn new(engine: &'a mut TractClassifier, period: usize) -> Self {
+    fn new(engine: &'a mut Engine, period: usize) -> Self {
         Self { engine, period, levels: Vec::new(), windows: 0, heard: Vec::new() }
     }
 }

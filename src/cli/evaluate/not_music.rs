@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use anyhow::{Result, ensure};
 use harmonynet::capture::Microphone;
-use harmonynet::classify::manifest::Precision;
+use harmonynet::classify::engine::Form;
 use harmonynet::flow::Labels;
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ impl Count {
 /// espeak-ng speaks.
 pub(super) fn evaluate(
     ears: &Ears<'_>,
-    precision: Precision,
+    form: Form,
     labels: &Labels,
     recordings: Option<&Path>,
     jobs: Option<usize>,
@@ -66,7 +66,7 @@ pub(super) fn evaluate(
     let speech = Speech::new(recordings)?;
     let mut sounds = sounds::all();
     sounds.extend(speech.sounds());
-    let counts = count(ears, precision, labels.len(), &sounds, jobs)?;
+    let counts = count(ears, form, labels.len(), &sounds, jobs)?;
     let kinds: Vec<(&str, Count)> = KINDS
         .into_iter()
         .map(|kind| {
@@ -83,7 +83,7 @@ pub(super) fn evaluate(
 /// What is shown of every sound, in the order of the sounds.
 fn count(
     ears: &Ears<'_>,
-    precision: Precision,
+    form: Form,
     labels: usize,
     sounds: &[Sound],
     jobs: Option<usize>,
@@ -93,7 +93,7 @@ fn count(
     let failed = files::in_parallel_with(
         &items,
         jobs,
-        || ears.engine(precision),
+        || ears.engine(form),
         |engine, (index, sound)| {
             let windows = ears.hear((sound.open)()?.as_mut(), engine)?;
             let mut count = Count { windows: windows.count, shown: vec![0; labels] };

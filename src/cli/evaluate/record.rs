@@ -3,8 +3,8 @@
 //! One JSON object; every share lies in 0–1:
 //!
 //! ```text
-//! package      name, version, precision ("int8" or "float"), sha256 (of the graph's file)
-//! engine       "tract"
+//! package      name, version, precision ("int8" or "float"), sha256 (of the file that was run)
+//! engine       "native" or "tract": what ran it
 //! data         tracks, excerpts, part, split_column, audio (name of the folder), missing (tracks of the part without a
 //!              recording), torn (tracks with excerpts in several parts), sha256 (of the sorted lines `track,genre,part`,
 //!              with `,excerpt` where the table is by excerpt, each ended by a line feed)
@@ -17,7 +17,7 @@
 //! calibration  ece, chance (a perfect model's own), bins [{excerpts, confidence, accuracy}, …]
 //! shown        share of excerpts that a device shows as a genre
 //! shown_accuracy   share of these that are right
-//! compared     [{graph, excerpt, track, agreement}, …]: accuracies, and the share of excerpts with the same verdict
+//! compared     [{graph ("float", "int8", "native", …), excerpt, track, agreement}, …]: accuracies, and the share of excerpts with the same verdict
 //! against      [{audio, excerpt, track, agreement}, …]
 //! rooms        [{room, loudspeaker, microphone, noise, snr_db, excerpt, track, agreement, excerpt_gap, track_gap}, …]: a gap
 //!              is the clean accuracy minus the room's

@@ -4,12 +4,40 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use anyhow::Result;
+use clap::Args;
 use harmonynet::capture::room::{Acoustics, Place};
 use harmonynet::capture::{FileMicrophone, Microphone, SplitMix64};
 use serde_json::{Value, json};
 
+use super::super::source;
 use super::judge::{Condition, Hearing, Judged};
 use super::summary::{Beside, Summary};
+
+/// Options that name rooms.
+#[derive(Args)]
+pub(super) struct RoomArgs {
+    /// Play the tracks in this simulated room too
+    #[arg(long, value_name = "NAME", value_parser = source::place(), conflicts_with = "rooms", requires = "audio")]
+    room: Vec<Place>,
+
+    /// Play the tracks in every simulated room
+    #[arg(long, requires = "audio")]
+    rooms: bool,
+
+    /// How far the noise in a room lies below the music, decibels [default: 20 and 10]
+    #[arg(long, value_name = "DB", value_delimiter = ',', allow_negative_numbers = true)]
+    snr: Vec<f64>,
+}
+
+impl RoomArgs {
+    /// The rooms that were asked for, the quietest noise first.
+    pub(super) fn hearings(&self) -> impl Iterator<Item = Hearing> + '_ {
+        let places: &[Place] = if self.rooms { &Place::ALL } else { &self.room };
+        let snrs: &[f64] = if self.snr.is_empty() { &[20.0, 10.0] } else { &self.snr };
+        let venues = snrs.iter().flat_map(|snr_db| places.iter().map(|place| Venue::new(*place, *snr_db)));
+        venues.map(|venue| Hearing::Room(Box::new(venue)))
+    }
+}
 
 /// A room, and how loud its noise is.
 pub(super) struct Venue {
@@ -20,7 +48,7 @@ pub(super) struct Venue {
 }
 
 impl Venue {
-    pub(super) fn new(place: Place, snr_db: f64) -> Self {
+    fn new(place: Place, snr_db: f64) -> Self {
         Self { place, snr_db, acoustics: Mutex::default() }
     }
 

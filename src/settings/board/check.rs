@@ -3,7 +3,7 @@
 use super::wiring::is_signal;
 use super::{Board, Bus, FORMAT, Parts};
 use crate::settings::document::line_of;
-use crate::settings::keys::{BOARDS, DISPLAYS, MICROPHONES};
+use crate::settings::keys::{BOARDS, DISPLAYS, ENGINES, MICROPHONES};
 use crate::settings::problem::{Problem, Problems};
 
 /// The least and the most of a first-in-first-out priority that leaves the kernel's interrupt threads (50) alone.
@@ -78,12 +78,12 @@ pub(super) fn board(place: &str, text: &str, board: &Board, parts: &Parts) -> Re
 fn threads(f: &mut Findings<'_>, board: &Board) {
     let cores = board.processor.cores;
     f.require(cores > 0, "processor.cores", "there is none", "at least 1");
-    let engine = &board.processor.engine;
+    let engine = board.processor.engine.as_deref().unwrap_or("auto");
     f.require(
-        ["native", "tract"].contains(&engine.as_str()),
+        ENGINES.contains(&engine),
         "processor.engine",
         format!("`{engine}` is not known"),
-        "allowed: native, tract",
+        format!("allowed: {}", ENGINES.join(", ")),
     );
     let priority = board.threads.capture_priority;
     f.require(

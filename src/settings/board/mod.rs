@@ -63,8 +63,8 @@ pub struct Board {
 pub struct Processor {
     /// Cores.
     pub cores: u8,
-    /// The engine that suits it: `native` or `tract`.
-    pub engine: String,
+    /// The engine that suits it where that is not `auto`: what `model.engine` is unless somebody says otherwise.
+    pub engine: Option<String>,
 }
 
 /// How a board's threads should run.
@@ -270,7 +270,9 @@ impl Board {
         microphone: &str,
         display: &str,
     ) -> Vec<(&'static str, Value, String)> {
-        let mut wishes = Vec::new();
+        let engine = self.processor.engine.clone().map(Value::Text);
+        let mut wishes: Vec<_> =
+            engine.map(|engine| ("model.engine", engine, self.name.clone())).into_iter().collect();
         if let Some(part) = parts.microphone(microphone) {
             let mut wish = |name, value: Option<Value>| {
                 wishes.extend(value.map(|value| (name, value, part.kind.clone())));

@@ -86,6 +86,17 @@ fn no_two_boards_are_meant_by_one_name_of_the_device_tree() {
     assert_eq!(Board::named_or_found("auto", &other).unwrap().name, "linux");
 }
 
+/// No shipped board asks for one, since `auto` takes what the package has.
+#[test]
+fn a_boards_engine_is_the_default_of_the_setting() {
+    let parts = Parts::shipped().unwrap();
+    let good = shipped::BOARDS.iter().find(|(place, _)| *place == "boards/pi-3.toml").unwrap().1;
+    let wishes = |text: &str| Board::from_toml("f", text, parts).unwrap().wishes(parts, "any", "none");
+    assert_eq!(wishes(good), []);
+    let tract = wishes(&good.replace("cores = 4", "cores = 4\nengine = \"tract\""));
+    assert_eq!(tract, [("model.engine", Value::Text("tract".into()), "pi-3".to_string())]);
+}
+
 #[test]
 fn a_wrong_board_is_told_with_file_line_field_and_mend() {
     let parts = Parts::shipped().unwrap();
@@ -96,10 +107,10 @@ fn a_wrong_board_is_told_with_file_line_field_and_mend() {
         ("title =", "titel =", "title =", "did you mean title?"),
         ("cores = 4", "cores = 2", "capture_core", "threads.capture_core: there are 2 cores; count from 0"),
         (
-            "engine = \"native\"",
-            "engine = \"warp\"",
-            "engine =",
-            "processor.engine: `warp` is not known; allowed: native, tract",
+            "cores = 4",
+            "cores = 4\nengine = \"warp\"",
+            "[threads]",
+            "processor.engine: `warp` is not known; allowed: auto, native, tract",
         ),
         (
             "capture_priority = 40",

@@ -4,6 +4,9 @@
 //! The runtime itself computes the logits by which the best equalization is chosen, so what is measured is what is going
 //! to run. Equalization still matters, though weights have a scale per channel: activations share one.
 
+mod per_tensor; // the int8 graph's network
+
+pub use self::per_tensor::per_tensor;
 use harmonynet::classify::native::{
     CONVS, ConvParts, Kernel, MAX_BIAS, MAX_ROW_MAGNITUDE, Model, ModelError, Parts, ReadOut, RowParts,
     Stream,
@@ -188,20 +191,23 @@ fn quantized(
         (before, inputs) = (after, outputs);
     }
     let wrong = NativeError::Kind { what: "it has not three convolutions" };
-    let read_out = match lstm.read_out {
-        network::ReadOut::Mean => ReadOut::Mean,
-        network::ReadOut::Last => ReadOut::Last,
-    };
     Ok(Parts {
         frontend,
         steps: network.steps(),
         input_gain: input,
-        read_out,
+        read_out: read_out(lstm),
         convs: convs.try_into().map_err(|_| wrong)?,
         projection: projection(network, statistics, &factors, before, &inputs)?,
         recurrence: words(&lstm.recurrence, &[], lstm.hidden, "recurrence")?,
         dense: dense(&lstm.dense, lstm.hidden)?,
     })
+}
+
+fn read_out(lstm: &Lstm) -> ReadOut {
+    match lstm.read_out {
+        network::ReadOut::Mean => ReadOut::Mean,
+        network::ReadOut::Last => ReadOut::Last,
+    }
 }
 
 /// A factor as the integer path multiplies by it.

@@ -45,7 +45,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal
 	python3 models/train/assemble.py --check >/dev/null
 
-bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, tract or listen: one table)
+bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)
 	@.ci/setup bench
 	cargo bench --locked --bench bench --no-run
 	@# On one core (the last that this shell may use), so that no contender wanders.

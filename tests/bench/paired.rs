@@ -64,10 +64,14 @@ pub(super) fn interleave(contenders: &mut [Contender]) -> Result<Rounds, Failure
 impl Rounds {
     /// The median of the first contender's cost over that of `name`, round by round.
     pub(super) fn ratio_to(&self, name: &str) -> f64 {
-        self.names
-            .iter()
-            .position(|known| *known == name)
-            .map_or(f64::NAN, |i| quantile(&self.ratios(i), 0.5))
+        self.ratio_between(self.names[0], name)
+    }
+
+    /// The median of one contender's cost over another's, round by round.
+    pub(super) fn ratio_between(&self, ours: &str, theirs: &str) -> f64 {
+        let index = |name| self.names.iter().position(|known| *known == name);
+        let ratio = |ours: usize, theirs: usize| quantile(&self.ratios(ours, theirs), 0.5);
+        index(ours).zip(index(theirs)).map_or(f64::NAN, |(ours, theirs)| ratio(ours, theirs))
     }
 
     /// A contender's seconds per repetition, of which a share of the rounds took less.
@@ -88,7 +92,7 @@ impl Rounds {
         println!("{:wide$}  {:>16}  ours / theirs (10 % to 90 % of rounds)", "", format!("µs per {unit}"));
         for (i, name) in self.names.iter().enumerate() {
             let micros = self.seconds_at(i, 0.5) / units * 1e6;
-            let ratios = self.ratios(i);
+            let ratios = self.ratios(0, i);
             let (low, middle, high) =
                 (quantile(&ratios, 0.1), quantile(&ratios, 0.5), quantile(&ratios, 0.9));
             let versus =
@@ -97,8 +101,8 @@ impl Rounds {
         }
     }
 
-    fn ratios(&self, i: usize) -> Vec<f64> {
-        self.seconds[0].iter().zip(&self.seconds[i]).map(|(ours, theirs)| ours / theirs).collect()
+    fn ratios(&self, ours: usize, theirs: usize) -> Vec<f64> {
+        self.seconds[ours].iter().zip(&self.seconds[theirs]).map(|(ours, theirs)| ours / theirs).collect()
     }
 }
 

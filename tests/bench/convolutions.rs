@@ -2,11 +2,12 @@
 //! integers take as long whatever they are.
 
 use std::hint::black_box;
+use std::time::Duration;
 
-use harmonynet::classify::native::{Kernel, Model, Parts, Random, ReadOut, Shape, Stream};
+use harmonynet::classify::native::{CONVS, Kernel, Model, Parts, Random, ReadOut, Shape, Stream};
 use harmonynet::spec::{MEL_BANDS, WindowLength};
 
-use super::paired::{Contender, interleave};
+use super::paired::{Contender, interleave_for};
 use super::{Failure, peak};
 
 /// The shipped models' shape.
@@ -18,8 +19,10 @@ pub(super) const SHAPE: Shape = Shape {
     read_out: ReadOut::Mean,
 };
 
+/// Rounds beside the peak, and how long a run of them lasts.
+const ROUNDS: (usize, Duration) = (401, Duration::from_millis(3));
 /// Share of the rounds that other work on the machine disturbs least: what belongs beside a peak.
-const LEAST_DISTURBED: f64 = 0.05;
+const LEAST_DISTURBED: f64 = 0.02;
 
 /// A frame.
 pub(super) type Bands = [i16; MEL_BANDS];
@@ -48,20 +51,30 @@ pub(super) fn window(model: &Model<Vec<u8>>, kernel: Kernel, frames: &[Bands], v
     black_box(&stream);
 }
 
+/// Multiply-adds of the convolutions of `frames` frames: of every line that reaches a pooled one.
+fn multiply_adds(frames: usize) -> f64 {
+    let (mut lines, mut sum) = (frames, 0);
+    for conv in 0..CONVS {
+        let pooled = (lines - 2) / 2;
+        sum += 2 * pooled * (MEL_BANDS >> conv) * 9 * SHAPE.inputs(conv) * SHAPE.channels[conv];
+        lines = pooled;
+    }
+    sum as f64
+}
+
 /// Prints what the convolutions and projections of a window take in `kernel`'s loops, and gives the share of the peak of
 /// the instructions that it is made of; `None` where that peak is unknown.
 pub(super) fn peak_share(kernel: Kernel) -> Result<Option<f64>, Failure> {
     let Some(peak) = peak::of(kernel.name()) else { return Ok(None) };
     let (model, narrow, frames) = (load(&SHAPE)?, load(&Shape { hidden: 16, ..SHAPE })?, noise());
-    let [convs, projection, _] = SHAPE.multiply_adds_per_step();
-    // The frames before a window's first whole step cost as much as those of a step, in proportion.
-    let adds = (convs * frames.len() / 8) as f64;
+    let projection = SHAPE.multiply_adds_per_step()[1];
+    let adds = multiply_adds(frames.len());
     let mut contenders = [
         Contender::here("frames", || window(&model, kernel, &frames, false)),
         Contender::here("frames, a quarter of the projection", || window(&narrow, kernel, &frames, false)),
         Contender::here("peak", peak.work),
     ];
-    let rounds = interleave(&mut contenders)?;
+    let rounds = interleave_for(&mut contenders, ROUNDS.0, ROUNDS.1)?;
     let [all, less, loops] = [0, 1, 2].map(|i| rounds.seconds_at(i, LEAST_DISTURBED));
     // Projections are linear in their rows, so three quarters of them are what the narrow model lacks.
     let convolving = all - (all - less) * 4.0 / 3.0;

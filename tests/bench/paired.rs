@@ -43,15 +43,25 @@ pub(super) struct Rounds {
 
 /// Runs the contenders in turn, beginning each round with another one.
 pub(super) fn interleave(contenders: &mut [Contender]) -> Result<Rounds, Failure> {
+    interleave_for(contenders, ROUNDS, RUN)
+}
+
+/// [`interleave`] for another number of rounds and another least duration of a run: many short ones find moments in which
+/// nothing else disturbs the machine.
+pub(super) fn interleave_for(
+    contenders: &mut [Contender],
+    count: usize,
+    run: Duration,
+) -> Result<Rounds, Failure> {
     let mut times = Vec::new();
     for contender in &mut *contenders {
         // Once to warm up, once to see how often it fits into a run.
         (contender.work)(1)?;
         let once = (contender.work)(1)?;
-        times.push((RUN.as_secs_f64() / once.as_secs_f64().max(1e-9)).ceil() as usize);
+        times.push((run.as_secs_f64() / once.as_secs_f64().max(1e-9)).ceil() as usize);
     }
     let mut seconds = vec![Vec::new(); contenders.len()];
-    for round in 0..ROUNDS {
+    for round in 0..count {
         for turn in 0..contenders.len() {
             let who = (round + turn) % contenders.len();
             let elapsed = (contenders[who].work)(times[who])?;

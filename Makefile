@@ -11,7 +11,7 @@ BARE_METAL := thumbv7em-none-eabihf
 # What a device needs that listens to a microphone.
 SMALL := alsa,files,native,cli
 
-.PHONY: help run small test test-train lint bench clean
+.PHONY: help run small test test-train lint bench bare-metal clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,15 +49,19 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features
+	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal
 	python3 models/train/assemble.py --check >/dev/null
 
-bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, tract or listen: one table)
+bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)
 	@.ci/setup bench
 	cargo bench --locked --bench bench --no-run
 	@# On one core (the last that this shell may use), so that no contender wanders.
 	pin=""; if command -v taskset >/dev/null; then pin="taskset -c $$(taskset -pc $$$$ | sed 's/.*[^0-9]//')"; fi; \
 	$$pin cargo bench --locked --bench bench -- $(PART)
+
+bare-metal: ## a firmware of front-end, native engine and decision for a Cortex-M4F: what flash and RAM it takes; runs it in QEMU
+	@.ci/setup bare-metal
+	.ci/bare-metal
 
 clean: ## remove everything that was built
 	cargo clean

@@ -5,7 +5,9 @@
 //! to run. Equalization still matters, though weights have a scale per channel: activations share one.
 
 mod noise; // what is lost per layer
+mod per_tensor; // the int8 graph's network
 
+pub use self::per_tensor::per_tensor;
 use harmonynet::classify::native::{
     CONVS, ConvParts, Kernel, MAX_BIAS, MAX_ROW_MAGNITUDE, Model, ModelError, Parts, ReadOut, RowParts,
     Stream,
@@ -191,15 +193,11 @@ fn quantized(
         (before, inputs) = (after, outputs);
     }
     let wrong = NativeError::Kind { what: "it has not three convolutions" };
-    let read_out = match lstm.read_out {
-        network::ReadOut::Mean => ReadOut::Mean,
-        network::ReadOut::Last => ReadOut::Last,
-    };
     let parts = Parts {
         frontend,
         steps: network.steps(),
         input_gain: input,
-        read_out,
+        read_out: read_out(lstm),
         convs: convs.try_into().map_err(|_| wrong)?,
         projection: projection(network, statistics, factors, before, &inputs)?,
         recurrence: words(&lstm.recurrence, &[], lstm.hidden, "recurrence")?,
@@ -218,6 +216,13 @@ fn input_plane(network: &Network, gain: Multiplier, window: &[f32]) -> Plane<i32
 /// What the next layer sees, from pooled sums.
 fn finish(pooled: &Plane<i32>, bias: &[i32], steps: &[Multiplier]) -> Plane<i32> {
     pooled.map(|channel, sum| steps[channel].requantize((sum + bias[channel]).max(0)).into())
+}
+
+fn read_out(lstm: &Lstm) -> ReadOut {
+    match lstm.read_out {
+        network::ReadOut::Mean => ReadOut::Mean,
+        network::ReadOut::Last => ReadOut::Last,
+    }
 }
 
 /// A factor as the integer path multiplies by it.

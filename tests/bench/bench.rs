@@ -2,10 +2,15 @@
 //!
 //! Every ratio is cost of ours over cost of theirs (below 1: ours is cheaper), from one interleaved run on one core, the
 //! median of paired ratios. Prints tables and writes `target/bench.json`, one flat object of figure name → number.
-//! `cargo bench --bench bench -- frontend` (or `conditioning`, `tract`, `listen`) runs one part and writes nothing.
+//! `cargo bench --bench bench -- frontend` (or `conditioning`, `engines`, `avx2`, `stream`, `others`, `listen`) runs one
+//! part and writes nothing.
 
 #[path = "conditioning.rs"]
 mod conditioning;
+#[path = "convolutions.rs"]
+mod convolutions;
+#[path = "counting.rs"]
+mod counting;
 #[path = "engines.rs"]
 mod engines;
 #[path = "frontends.rs"]
@@ -14,8 +19,19 @@ mod frontends;
 mod librosa;
 #[path = "listening.rs"]
 mod listening;
+#[cfg(target_arch = "x86_64")]
+#[path = "masked.rs"]
+mod masked;
+#[path = "others.rs"]
+mod others;
 #[path = "paired.rs"]
 mod paired;
+#[path = "peak.rs"]
+mod peak;
+#[path = "peer.rs"]
+mod peer;
+#[path = "streaming.rs"]
+mod streaming;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,7 +47,17 @@ const EXPECTED: &[&str] = &[
     "frontend_vs_librosa",
     "frontend_vs_realfft",
     "frontend_vs_microfft_only",
+    "native_vs_tract_int8",
+    "native_vs_ort_int8",
+    "native_vs_litert_int8",
     "tract_int8_vs_tract_f32",
+    "native_peak_share",
+    #[cfg(target_arch = "x86_64")]
+    "native_avx2_vs_tract_f32",
+    "stream_vs_tract_recompute",
+    "native_allocs",
+    "native_work_kib",
+    "native_model_kib",
     "listen_cpu_share",
     "listen_peak_rss_kib",
 ];
@@ -39,7 +65,11 @@ const EXPECTED: &[&str] = &[
 const PARTS: &[Part] = &[
     ("frontend", frontends::run),
     ("conditioning", conditioning::run),
-    ("tract", engines::run),
+    ("engines", engines::run),
+    #[cfg(target_arch = "x86_64")]
+    ("avx2", masked::run),
+    ("stream", streaming::run),
+    ("others", others::run),
     ("listen", listening::run),
 ];
 
@@ -61,6 +91,10 @@ impl Figures {
 fn main() -> ExitCode {
     // Cargo passes `--bench`; words are names of parts.
     let chosen: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    #[cfg(target_arch = "x86_64")]
+    if chosen == [masked::CHILD] {
+        return masked::child();
+    }
     let mut figures = Figures::default();
     for (name, part) in PARTS {
         if !chosen.is_empty() && !chosen.iter().any(|word| word == name) {

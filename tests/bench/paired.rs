@@ -43,15 +43,25 @@ pub(super) struct Rounds {
 
 /// Runs the contenders in turn, beginning each round with another one.
 pub(super) fn interleave(contenders: &mut [Contender]) -> Result<Rounds, Failure> {
+    interleave_for(contenders, ROUNDS, RUN)
+}
+
+/// [`interleave`] for another number of rounds and another least duration of a run: many short ones find moments in which
+/// nothing else disturbs the machine.
+pub(super) fn interleave_for(
+    contenders: &mut [Contender],
+    count: usize,
+    run: Duration,
+) -> Result<Rounds, Failure> {
     let mut times = Vec::new();
     for contender in &mut *contenders {
         // Once to warm up, once to see how often it fits into a run.
         (contender.work)(1)?;
         let once = (contender.work)(1)?;
-        times.push((RUN.as_secs_f64() / once.as_secs_f64().max(1e-9)).ceil() as usize);
+        times.push((run.as_secs_f64() / once.as_secs_f64().max(1e-9)).ceil() as usize);
     }
     let mut seconds = vec![Vec::new(); contenders.len()];
-    for round in 0..ROUNDS {
+    for round in 0..count {
         for turn in 0..contenders.len() {
             let who = (round + turn) % contenders.len();
             let elapsed = (contenders[who].work)(times[who])?;
@@ -64,10 +74,14 @@ pub(super) fn interleave(contenders: &mut [Contender]) -> Result<Rounds, Failure
 impl Rounds {
     /// The median of the first contender's cost over that of `name`, round by round.
     pub(super) fn ratio_to(&self, name: &str) -> f64 {
-        self.names
-            .iter()
-            .position(|known| *known == name)
-            .map_or(f64::NAN, |i| quantile(&self.ratios(i), 0.5))
+        self.ratio_between(self.names[0], name)
+    }
+
+    /// The median of one contender's cost over another's, round by round.
+    pub(super) fn ratio_between(&self, ours: &str, theirs: &str) -> f64 {
+        let index = |name| self.names.iter().position(|known| *known == name);
+        let ratio = |ours: usize, theirs: usize| quantile(&self.ratios(ours, theirs), 0.5);
+        index(ours).zip(index(theirs)).map_or(f64::NAN, |(ours, theirs)| ratio(ours, theirs))
     }
 
     /// A contender's seconds per repetition, of which a share of the rounds took less.
@@ -88,7 +102,7 @@ impl Rounds {
         println!("{:wide$}  {:>16}  ours / theirs (10 % to 90 % of rounds)", "", format!("µs per {unit}"));
         for (i, name) in self.names.iter().enumerate() {
             let micros = self.seconds_at(i, 0.5) / units * 1e6;
-            let ratios = self.ratios(i);
+            let ratios = self.ratios(0, i);
             let (low, middle, high) =
                 (quantile(&ratios, 0.1), quantile(&ratios, 0.5), quantile(&ratios, 0.9));
             let versus =
@@ -97,8 +111,8 @@ impl Rounds {
         }
     }
 
-    fn ratios(&self, i: usize) -> Vec<f64> {
-        self.seconds[0].iter().zip(&self.seconds[i]).map(|(ours, theirs)| ours / theirs).collect()
+    fn ratios(&self, ours: usize, theirs: usize) -> Vec<f64> {
+        self.seconds[ours].iter().zip(&self.seconds[theirs]).map(|(ours, theirs)| ours / theirs).collect()
     }
 }
 

@@ -22,6 +22,8 @@ mod classifier; // the trait's side
 mod file; // what the bytes mean
 mod gates; // sigmoid and tanh
 mod kernel; // inner loops
+#[cfg(feature = "alloc")]
+mod layers; // one at a time, for comparisons
 #[cfg(feature = "std")]
 mod load; // package → engine
 mod lstm; // projections → logits
@@ -48,6 +50,7 @@ pub use self::{
 };
 #[cfg(feature = "alloc")]
 pub use self::{
+    layers::{Layers, LstmState},
     pack::{ConvParts, Parts, RowParts},
     random::Random,
 };

@@ -10,7 +10,7 @@ use super::shape::{BANDS_OUT, GATES, MAX_CHANNELS, MAX_FEATURES, MAX_HIDDEN, MAX
 use crate::spec::MEL_BANDS;
 
 /// Room for one line: a zero position on either side of `bands` positions, and up to a group of four.
-const fn line(bands: usize, channels: usize) -> usize {
+pub(super) const fn line(bands: usize, channels: usize) -> usize {
     ((bands + 2) * channels).next_multiple_of(4)
 }
 

@@ -220,6 +220,58 @@ proptest! {
         run(&parts.to_file().unwrap());
     }
 
+    /// Damage by accident, hash and length as they were: an error that says of what kind.
+    #[test]
+    fn damage_is_named(bit: prop::sample::Index, cut: prop::sample::Index, tail in 1usize..5000, fill: u8) {
+        let file = file();
+        let stated = file.len();
+
+        let mut flipped = file.clone();
+        let bit = bit.index(8 * stated);
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        // Where a bit lies decides what is wrong.
+        let found = error(&flipped);
+        let named = match bit / 8 {
+            0..8 => found == ModelError::Foreign,
+            8..12 => matches!(found, ModelError::Version { .. }),
+            12..16 => matches!(found, ModelError::Truncated { .. } | ModelError::Oversized { .. }),
+            _ => found == ModelError::Damaged,
+        };
+        prop_assert!(named, "bit {} of byte {}: {}", bit % 8, bit / 8, found);
+
+        let cut = cut.index(stated);
+        let found = error(&file[..cut]);
+        let named = matches!(found, ModelError::Foreign | ModelError::Truncated { .. });
+        prop_assert!(named, "cut at {}: {}", cut, found);
+
+        let longer = [file.as_slice(), &vec![fill; tail]].concat();
+        prop_assert_eq!(error(&longer), ModelError::Oversized { stated, found: stated + tail });
+    }
+
+    /// Another kind of file, whatever its length; with our first bytes, whatever else it holds.
+    #[test]
+    fn foreign_files_are_named(head in prop::array::uniform8(any::<u8>()), len in 0usize..4096, fill: u8, claim: u32) {
+        let mut bytes = [head.as_slice(), &vec![fill; len]].concat();
+        prop_assume!(head != MAGIC);
+        prop_assert_eq!(error(&bytes), ModelError::Foreign);
+        bytes[..8].copy_from_slice(&MAGIC);
+        if bytes.len() >= PREFIX + HEADER {
+            // A claim of any length is checked before anything is read through or trusted.
+            bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+            bytes[12..16].copy_from_slice(&claim.to_le_bytes());
+            let found = error(&bytes);
+            let named = match claim as usize {
+                claim if claim > MAX_FILE_BYTES || claim < bytes.len() => matches!(found, ModelError::Oversized { .. }),
+                claim if claim > bytes.len() => matches!(found, ModelError::Truncated { .. }),
+                _ => found == ModelError::Damaged,
+            };
+            prop_assert!(named, "{} bytes, {} claimed: {}", bytes.len(), claim, found);
+        } else {
+            let cut = matches!(error(&bytes), ModelError::Truncated { .. });
+            prop_assert!(cut, "{} bytes", bytes.len());
+        }
+    }
+
     #[test]
     fn noise_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), magic: bool) {
         let mut bytes = bytes;

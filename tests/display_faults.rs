@@ -131,12 +131,14 @@ fn shines(still: &Still) -> bool {
     (0..size.height as usize).any(|y| (0..size.width as usize).any(|x| lit(still.lamp(x, y))))
 }
 
-/// The worst that a fault of so many tenths of a second does to these displays, whenever it comes.
+/// The worst that a fault of so many tenths of a second does to these displays, whenever it comes; a long one lasts up to four
+/// seconds longer, the longest time between two attempts.
 fn worst(setups: &[Setup], wrong: Wrong, lasts: u64) -> (String, String, u64) {
     let (mut seen, mut told, mut tenths) = (BTreeSet::new(), BTreeSet::new(), 0);
     for setup in setups {
         for begins in (100..180).step_by(4) {
-            let outcome = suffer(*setup, wrong, begins..begins + lasts);
+            let longer = if lasts > 10 { (begins - 100) / 2 } else { 0 };
+            let outcome = suffer(*setup, wrong, begins..begins + lasts + longer);
             seen.insert(outcome.seen);
             told.insert(outcome.told);
             tenths = tenths.max(outcome.tenths);

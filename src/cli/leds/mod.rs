@@ -42,6 +42,7 @@ pub(crate) struct LedDisplay {
     /// How bright it is, and when.
     pub(crate) dimming: Dimming,
     setup: Setup,
+    #[cfg_attr(not(feature = "linux"), allow(dead_code, reason = "without buses nobody asks where it is"))]
     hangs: Hangs,
 }
 

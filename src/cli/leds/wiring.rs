@@ -38,7 +38,7 @@ pub(crate) fn describe(settings: &Settings) -> Result<String> {
         }
         Some(volts) if volts > 4.0 => line("supply", format!("{volts} V, pin 2 or 4")),
         Some(volts) => {
-            line("supply", format!("{volts} V, pin 1 or 17; not 5 V, its pull-ups would go there"))
+            line("supply", format!("{volts} V, pin 1 or 17; not 5 V, its pull-ups would go there"));
         }
         None => line("supply", "none: the lines feed the LEDs, each through 330 ohms or more".into()),
     }

@@ -6,7 +6,7 @@ In CARD.md a table stands between `<!-- table: NAME -->` and `<!-- end table -->
     ablations            the paper's, under the fault-filtered split
     genres STUDY         precision, recall and F1 per genre, in the form of the paper's Table I; STUDY is a protocol and
     confusion STUDY      a recipe, `p3-shipped`; folds are added up
-    graphs STUDY         float beside int8
+    graphs STUDY         the forms of the model, and the engines that run them
     displayed STUDY      accuracy and coverage of what a device shows, beside the arg-max of everything
     calibration STUDY    stated confidence beside accuracy
     lossless             lossless recordings beside their MP3s
@@ -130,10 +130,12 @@ def graphs_table(records: Records, name: str) -> str:
     pooled = records.pooled(name)
     if not pooled:
         return not_yet(name)
-    rows = [["int8", number(pooled.excerpt.accuracy), number(pooled.track.accuracy), ""]]
+    runs = pooled.evaluations[0]["engine"]
+    rows = [[f"int8, {runs}", number(pooled.excerpt.accuracy), number(pooled.track.accuracy), ""]]
     for other in (other for evaluation in pooled.evaluations for other in evaluation["compared"]):
-        rows.append([other["graph"], number(other["excerpt"]), number(other["track"]), f"{other['agreement']:.4f}"])
-    return table(["graph", "excerpt accuracy", "track accuracy", "same verdict as int8, excerpts"], rows)
+        form = {"float": "float, tract", "int8": "int8, tract"}.get(other["graph"], other["graph"])
+        rows.append([form, number(other["excerpt"]), number(other["track"]), f"{other['agreement']:.4f}"])
+    return table(["form and engine", "excerpt accuracy", "track accuracy", "same verdict as the first, excerpts"], rows)
 
 
 def displayed_table(records: Records, name: str) -> str:

@@ -20,7 +20,7 @@ class Metric:
 
 
 def _float(key: str) -> Callable[[list[dict]], float]:
-    """Of the float graph, which ran beside the int8 graph."""
+    """Of the float graph, which ran beside the int8 form."""
     return lambda found: next(other[key] for other in found[0]["compared"] if other["graph"] == "float")
 
 
@@ -42,7 +42,7 @@ METRICS = {
     "p3_track_int8": Metric("P3, track accuracy", "p3-shipped", lambda found: accuracy(found, "track")),
     "p3_excerpt_int8": Metric("P3, excerpt accuracy", "p3-shipped", lambda found: accuracy(found, "excerpt")),
     "p3_excerpt_f32": Metric("P3, excerpt accuracy of the float graph", "p3-shipped", _float("excerpt")),
-    "p3_agreement": Metric("P3, excerpts on which both graphs agree", "p3-shipped", _float("agreement")),
+    "p3_agreement": Metric("P3, excerpts on which int8 and float agree", "p3-shipped", _float("agreement")),
     "lossless_gap": Metric(
         "excerpt accuracy on MP3s, less that on their lossless originals",
         "lossless-shipped",

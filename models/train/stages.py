@@ -154,15 +154,14 @@ class Studio:
         partial.rename(package)
 
     def evaluate(self, study: Study, package: Path, arguments: tuple[str, ...], lock: int) -> None:
-        """The test part through the int8 graph: by tract, whatever else the package has."""
+        """The test part through the form of the model that a device runs: native where there is one."""
         folder = self.folder(study)
         out = folder / "evaluation.json"
         if out.is_file():
             return
         partial = folder / "evaluation.json.partial"
         places = {"audio": self.args.audio, "lossless": self.args.lossless}
-        call = [self.args.harmonynet, "evaluate", "--model", package, "--engine", "tract"]
-        call += [*(text.format(**places) for text in arguments)]
+        call = [self.args.harmonynet, "evaluate", "--model", package, *(text.format(**places) for text in arguments)]
         call += ["--split", folder / "split.csv", "--split-column", "part"] if "--audio" in arguments else []
         execute([*call, "--json", partial, "--jobs", self.args.threads], lock)
         kinds = [entry["kind"] for entry in read_json(partial).get("not_music", {}).get("kinds", [])]
@@ -203,9 +202,10 @@ def difference(training: dict, config: train.Config) -> str | None:
 
 
 def shipped_sha256(package: Path) -> str:
-    """SHA-256 of the shipped int8 graph, by the manifest."""
+    """SHA-256 of the shipped model in the form that a device runs, by the manifest."""
     try:
-        return tomllib.loads((package / "manifest.toml").read_text(encoding="utf-8"))["graphs"]["int8"]["sha256"]
+        graphs = tomllib.loads((package / "manifest.toml").read_text(encoding="utf-8"))["graphs"]
+        return (graphs.get("native") or graphs["int8"])["sha256"]
     except (OSError, ValueError, KeyError) as error:
         raise StudyError(f"{package / 'manifest.toml'}: {error!r}") from None
 

@@ -48,7 +48,7 @@ PROTOCOLS = {
 # What is measured of the package as it is shipped, without training: name and what `harmonynet evaluate` is told.
 # {audio} and {lossless} are the folders given on the command line; where there is audio, P3's split goes with it.
 PACKAGE_STUDIES = {
-    "p3": ("--audio", "{audio}", "--part", "test", "--compare", "float"),
+    "p3": ("--audio", "{audio}", "--part", "test", "--compare", "float", "--compare", "int8"),
     "rooms": ("--audio", "{audio}", "--part", "test", "--rooms"),
     "not-music": ("--not-music",),
     "lossless": ("--audio", "{lossless}", "--against", "{audio}", "--part", "valid,test"),

@@ -56,6 +56,7 @@ def evaluation(seed: int, tracks: int = 30, things: int = 13) -> dict:
         },
         "shown": 0.91234,
         "shown_accuracy": 0.7,
+        "engine": "native",
         "compared": [{"graph": "float", "excerpt": 0.7001, "track": 0.8, "agreement": 0.98765}],
         "rooms": [
             {"room": f"room {n}", "loudspeaker": "a", "microphone": "b", "noise": "c", "snr_db": snr, "excerpt": 0.6,

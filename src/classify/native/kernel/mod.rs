@@ -32,6 +32,8 @@ mod portable; // the specification
 #[cfg(all(target_arch = "arm", target_os = "linux"))]
 mod arm; // what the machine has
 #[cfg(all(target_arch = "arm", target_os = "linux"))]
+mod armv6;
+#[cfg(all(target_arch = "arm", target_os = "linux"))]
 mod armv7;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -75,7 +77,7 @@ impl Kernel {
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         let special = [neon::detect_dot(), Some(&neon::NEON)];
         #[cfg(all(target_arch = "arm", target_os = "linux"))]
-        let special = [armv7::detect()];
+        let special = [armv7::detect(), armv6::detect()];
         #[cfg(not(any(
             target_arch = "x86_64",
             all(target_arch = "aarch64", target_feature = "neon"),

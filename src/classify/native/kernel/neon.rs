@@ -1,9 +1,12 @@
 //! aarch64: NEON, which every such machine has, and the dot-product instruction where there is one.
 //!
-//! Without it, `smull` and `smlal` add two products of bytes in a word (activations up to 127 and weights from −127 on
-//! keep it within ±32258), and `sadalp` adds pairs of words to the sums: 16 multiply-adds in three instructions. `sdot`
-//! does 16 in one. Its intrinsic is not stable, so it is written in assembler.
+//! Without it, convolutions are Winograd's [`tiles`], and in the projection `smull` and `smlal` add two products of bytes
+//! in a word (activations up to 127 and weights from −127 on keep it within ±32258), and `sadalp` adds pairs of words to
+//! the sums: 16 multiply-adds in three instructions. `sdot` does 16 in one. Its intrinsic is not stable, so it is written
+//! in assembler.
 #![expect(unsafe_code, reason = "vector loads and stores, and an instruction without an intrinsic")]
+
+mod tiles; // convolutions without dot products
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -44,87 +47,63 @@ fn rows_of(conv: &Conv<'_>, frame: usize, block: usize) -> *const i8 {
     weights.as_ptr().wrapping_add(4 * block).cast()
 }
 
-/// Adds two groups' products for four outputs: `low` holds the first two outputs' pairs, `high` the others'.
-///
-/// In assembler, because compilers reorder the intrinsics until sums have to leave their registers.
-#[inline(always)]
-unsafe fn add_two_groups(low: &mut int32x4_t, high: &mut int32x4_t, w: [int8x16_t; 2], x: [int8x16_t; 2]) {
-    // SAFETY: NEON is part of this architecture; only the named registers are read and written.
-    unsafe {
-        asm!(
-            "smull {t:v}.8h, {w0:v}.8b, {x0:v}.8b",
-            "smull2 {u:v}.8h, {w0:v}.16b, {x0:v}.16b",
-            "smlal {t:v}.8h, {w1:v}.8b, {x1:v}.8b",
-            "smlal2 {u:v}.8h, {w1:v}.16b, {x1:v}.16b",
-            "sadalp {low:v}.4s, {t:v}.8h",
-            "sadalp {high:v}.4s, {u:v}.8h",
-            t = out(vreg) _,
-            u = out(vreg) _,
-            low = inout(vreg) *low,
-            high = inout(vreg) *high,
-            w0 = in(vreg) w[0],
-            w1 = in(vreg) w[1],
-            x0 = in(vreg) x[0],
-            x1 = in(vreg) x[1],
-            options(pure, nomem, nostack, preserves_flags)
-        );
+fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+    match conv.inputs {
+        1 => first_layer(conv, lines, out),
+        _ => tiles::conv_pool(conv, lines, out),
     }
 }
 
-/// By bytes, two vectors of outputs at once.
-fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+/// The layer of one input: nine words times eight outputs at once.
+fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     const V: usize = 2;
-    let (groups, row) = (conv.groups(), 4 * conv.outputs);
+    let row = 4 * conv.outputs;
     assert!(conv.outputs.is_multiple_of(V * WIDTH));
     for block in (0..conv.outputs).step_by(V * WIDTH) {
         let finish = Finish::of::<V>(conv, block);
+        // SAFETY: NEON is part of this architecture; the slice loaded from has 32 bytes.
+        let weights: [[int16x8_t; 3]; 3] = core::array::from_fn(|frame| unsafe {
+            let at = frame * row + 4 * block;
+            let int8x8x4_t(first, second, third, _) = vld4_s8(conv.weights[at..at + 32].as_ptr().cast());
+            [vmovl_s8(first), vmovl_s8(second), vmovl_s8(third)]
+        });
         for (pooled, out) in out.chunks_exact_mut(conv.outputs).enumerate() {
-            // SAFETY: NEON is part of this architecture; `corners` and `rows_of` have made sure of what is read.
-            unsafe {
-                let mut low = [[vdupq_n_s32(0); V]; CORNERS];
-                let mut high = low;
-                for frame in 0..3 {
-                    let mut x = corners(conv, &lines, pooled, frame);
-                    let mut weights = rows_of(conv, frame, block);
-                    for _ in 0..groups / 2 {
-                        let next = weights.wrapping_add(row);
-                        let w = [vld1q_s8(weights), vld1q_s8(weights.add(16))];
-                        let w2 = [vld1q_s8(next), vld1q_s8(next.add(16))];
-                        for corner in 0..CORNERS {
-                            let a = vreinterpretq_s8_s32(vld1q_dup_s32(x[corner].cast()));
-                            let b = vreinterpretq_s8_s32(vld1q_dup_s32(x[corner].add(4).cast()));
-                            x[corner] = x[corner].wrapping_add(8);
-                            for v in 0..V {
-                                add_two_groups(
-                                    &mut low[corner][v],
-                                    &mut high[corner][v],
-                                    [w[v], w2[v]],
-                                    [a, b],
-                                );
-                            }
-                        }
-                        weights = next.wrapping_add(row);
-                    }
-                    if !groups.is_multiple_of(2) {
-                        for corner in 0..CORNERS {
-                            let a = vreinterpretq_s8_s32(vld1q_dup_s32(x[corner].cast()));
-                            for v in 0..V {
-                                let w = vld1q_s8(weights.add(16 * v));
-                                let sums = vmull_s8(vget_low_s8(w), vget_low_s8(a));
-                                low[corner][v] = vpadalq_s16(low[corner][v], sums);
-                                high[corner][v] = vpadalq_s16(high[corner][v], vmull_high_s8(w, a));
-                            }
-                        }
-                    }
+            let word = |line: &[i8]| line[2 * pooled..].first_chunk::<4>().map_or([0; 4], |four| *four);
+            let patch = lines.map(word);
+            // SAFETY: NEON is part of this architecture; the patch has 16 bytes.
+            let most = unsafe {
+                let patch = vld1q_s8(patch.as_ptr().cast());
+                let x = [vmovl_s8(vget_low_s8(patch)), vmovl_high_s8(patch)];
+                macro_rules! add {
+                    ($sums:ident, $line:literal, $band:literal, ($frame:literal, $tap:literal)) => {{
+                        const LANE: i32 = ($line + $frame) % 2 * 4 + $band + $tap;
+                        let (w, x) = (weights[$frame][$tap], x[($line + $frame) / 2]);
+                        $sums[0] = vmlal_laneq_s16::<LANE>($sums[0], vget_low_s16(w), x);
+                        $sums[1] = vmlal_high_laneq_s16::<LANE>($sums[1], w, x);
+                    }};
                 }
-                for v in 0..V {
-                    let mut most = vpaddq_s32(low[0][v], high[0][v]);
-                    for corner in 1..CORNERS {
-                        most = vmaxq_s32(most, vpaddq_s32(low[corner][v], high[corner][v]));
-                    }
-                    let at = block + v * WIDTH;
-                    out[at..at + WIDTH].copy_from_slice(&finish[v].apply(most));
+                macro_rules! corner {
+                    ($line:literal, $band:literal) => {{
+                        let mut sums = [vdupq_n_s32(0); V];
+                        add!(sums, $line, $band, (0, 0));
+                        add!(sums, $line, $band, (0, 1));
+                        add!(sums, $line, $band, (0, 2));
+                        add!(sums, $line, $band, (1, 0));
+                        add!(sums, $line, $band, (1, 1));
+                        add!(sums, $line, $band, (1, 2));
+                        add!(sums, $line, $band, (2, 0));
+                        add!(sums, $line, $band, (2, 1));
+                        add!(sums, $line, $band, (2, 2));
+                        sums
+                    }};
                 }
+                let corners = [corner!(0, 0), corner!(0, 1), corner!(1, 0), corner!(1, 1)];
+                let pair = |v: usize, i: usize| vmaxq_s32(corners[i][v], corners[i + 1][v]);
+                [vmaxq_s32(pair(0, 0), pair(0, 2)), vmaxq_s32(pair(1, 0), pair(1, 2))]
+            };
+            for (v, most) in most.into_iter().enumerate() {
+                let at = block + v * WIDTH;
+                out[at..at + WIDTH].copy_from_slice(&finish[v].apply(most));
             }
         }
     }
@@ -251,22 +230,23 @@ impl Finish {
         // SAFETY: NEON is part of this architecture.
         unsafe {
             let sums = vreinterpretq_u32_s32(vmaxq_s32(vaddq_s32(sums, self.bias), vdupq_n_s32(0)));
-            let low = self.round(vmull_u32(vget_low_u32(sums), vget_low_u32(self.mantissas)), 0);
-            let high = self.round(vmull_high_u32(sums, self.mantissas), 1);
-            let both = vcombine_u32(vqmovn_u64(low), vqmovn_u64(high));
+            let low = vmlal_u32(self.half[0], vget_low_u32(sums), vget_low_u32(self.mantissas));
+            let high = vmlal_high_u32(self.half[1], sums, self.mantissas);
+            let both = vqmovn_high_u64(vqmovn_u64(self.round(low, 0)), self.round(high, 1));
             let words = vmovn_u32(vminq_u32(both, vdupq_n_u32(127)));
             let bytes = vmovn_u16(vcombine_u16(words, words));
             vget_lane_u32::<0>(vreinterpret_u32_u8(bytes)).to_le_bytes().map(|byte| byte as i8)
         }
     }
 
-    /// The rounding rule for products that are not negative.
+    /// The rounding rule for products that are not negative, to which half a step was added. Its odd bit may be taken
+    /// after that: only at a tie does it change the result, and there both are the same.
     #[inline(always)]
-    fn round(&self, product: uint64x2_t, half: usize) -> uint64x2_t {
+    fn round(&self, raised: uint64x2_t, half: usize) -> uint64x2_t {
         // SAFETY: NEON is part of this architecture.
         unsafe {
-            let odd = vandq_u64(vshlq_u64(product, self.right[half]), vdupq_n_u64(1));
-            vshlq_u64(vaddq_u64(vaddq_u64(product, self.half[half]), odd), self.right[half])
+            let odd = vandq_u64(vshlq_u64(raised, self.right[half]), vdupq_n_u64(1));
+            vshlq_u64(vaddq_u64(raised, odd), self.right[half])
         }
     }
 }

@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 ARGS ?= listen --or-demo
 BARE_METAL := thumbv7em-none-eabihf
 
-.PHONY: help run test test-train lint bench clean
+.PHONY: help run test test-arm test-train lint bench insn clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,10 @@ test: ## every test: features one by one, the core without an operating system, 
 	fi
 	cargo test --workspace --locked --no-fail-fast
 
+test-arm: ## the native engine's tests on emulated processors of the boards: Cortex-A53, -A76, -A7 and ARM1176
+	@.ci/setup test-arm
+	.ci/arm test
+
 test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)
 	@.ci/setup test-train
 	[ -x target/train-venv/bin/python ] || python3 -m venv target/train-venv
@@ -42,7 +46,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features
+	shellcheck .ci/setup .ci/run .ci/features .ci/arm
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, tract or listen: one table)
@@ -51,6 +55,10 @@ bench: ## costs beside librosa and others: tables, and target/bench.json (PART=f
 	@# On one core (the last that this shell may use), so that no contender wanders.
 	pin=""; if command -v taskset >/dev/null; then pin="taskset -c $$(taskset -pc $$$$ | sed 's/.*[^0-9]//')"; fi; \
 	$$pin cargo bench --locked --bench bench -- $(PART)
+
+insn: ## instructions per window and per second of sound on the boards' processors, beside tract: tables, and target/insn.json
+	@.ci/setup insn
+	python3 tests/bench/insn/insn.py
 
 clean: ## remove everything that was built
 	cargo clean

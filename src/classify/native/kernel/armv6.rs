@@ -65,23 +65,27 @@ macro_rules! instruction {
 instruction!(add, "sadd16");
 instruction!(sub, "ssub16");
 
-/// Bytes 0 and 2, and bytes 1 and 3.
+/// The four bytes at `from`, which may lie anywhere: 0 and 2, and 1 and 3.
+///
+/// # Safety
+/// There are four bytes.
 #[inline(always)]
-fn widen(bytes: u32) -> [Pair; 2] {
+unsafe fn widen(from: *const u8) -> [Pair; 2] {
     let (even, odd);
-    // SAFETY: as in `instruction!`.
+    // SAFETY: as in `instruction!`; compilers for ARMv6 read bytes that may lie anywhere one by one, which is why the load
+    // is here: Linux has it do unaligned loads.
     unsafe {
-        asm!("sxtb16 {}, {}", out(reg) even, in(reg) bytes, options(pure, nomem, nostack, preserves_flags));
-        asm!("sxtb16 {}, {}, ror #8", out(reg) odd, in(reg) bytes, options(pure, nomem, nostack, preserves_flags));
+        asm!(
+            "ldr {even}, [{from}]",
+            "sxtb16 {odd}, {even}, ror #8",
+            "sxtb16 {even}, {even}",
+            from = in(reg) from,
+            even = out(reg) even,
+            odd = out(reg) odd,
+            options(pure, readonly, nostack, preserves_flags)
+        );
     }
     [even, odd]
-}
-
-/// The four bytes of a group.
-#[inline(always)]
-fn group(bytes: &[i8], at: usize) -> u32 {
-    let [a, b, c, d] = [0, 1, 2, 3].map(|i| bytes[at + i] as u8);
-    u32::from_le_bytes([a, b, c, d])
 }
 
 fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
@@ -140,15 +144,26 @@ impl Tiles {
     fn fill(&mut self, lines: [&[i8]; 4], inputs: usize, pooled: usize) {
         let groups = inputs / 4;
         for tile in 0..pooled {
-            let lines = lines.map(|line| &line[2 * tile * inputs..][..4 * inputs]);
+            let lines = lines.map(|line| line[2 * tile * inputs..][..4 * inputs].as_ptr());
+            let to = &mut self.0[tile / 2 * POINTS * groups..][..POINTS * groups];
             for at in 0..groups {
-                let to = &mut self.0[tile / 2 * POINTS * groups + at..];
-                let patch: [[[Pair; 2]; 4]; 4] =
-                    lines.map(|line| core::array::from_fn(|band| widen(group(line, band * inputs + 4 * at))));
-                for half in 0..2 {
-                    let patch = patch.map(|line| line.map(|pairs| pairs[half]));
-                    for (point, &value) in transform_patch(patch).as_flattened().iter().enumerate() {
-                        to[point * groups][2 * (tile % 2) + half] = value;
+                let mut turned: [[[Pair; 4]; 4]; 2] = [[[0; 4]; 4]; 2];
+                for band in 0..4 {
+                    // SAFETY: the lines have four bands of `inputs` bytes.
+                    let d = lines.map(|line| unsafe { widen(line.add(band * inputs + 4 * at).cast()) });
+                    for (half, turned) in turned.iter_mut().enumerate() {
+                        let four = transform_values(d.map(|pairs| pairs[half]));
+                        turned.iter_mut().zip(four).for_each(|(turned, value)| turned[band] = value);
+                    }
+                }
+                for (half, turned) in turned.iter().enumerate() {
+                    let mut to = to[at..].as_mut_ptr().cast::<Pair>().wrapping_add(2 * (tile % 2) + half);
+                    for &line in turned {
+                        for value in transform_values(line) {
+                            // SAFETY: there are POINTS times `groups` quads; this is one word of each groups-th one.
+                            unsafe { to.write(value) };
+                            to = to.wrapping_add(4 * groups);
+                        }
                     }
                 }
             }
@@ -156,48 +171,48 @@ impl Tiles {
     }
 }
 
-/// V: lines, then bands.
+/// A row or column of V.
 #[inline(always)]
-fn transform_patch(d: [[Pair; 4]; 4]) -> [[Pair; 4]; 4] {
-    let four = |d: [Pair; 4]| [sub(d[0], d[2]), add(d[1], d[2]), sub(d[2], d[1]), sub(d[1], d[3])];
-    transpose(transpose(d).map(four)).map(four)
+fn transform_values(d: [Pair; 4]) -> [Pair; 4] {
+    [sub(d[0], d[2]), add(d[1], d[2]), sub(d[2], d[1]), sub(d[1], d[3])]
 }
 
+/// A row or column of U.
 #[inline(always)]
-fn transpose<const N: usize, const M: usize>(d: [[Pair; M]; N]) -> [[Pair; N]; M] {
-    core::array::from_fn(|column| core::array::from_fn(|row| d[row][column]))
+fn transform_kernel(g: [Pair; 3]) -> [Pair; 4] {
+    let ends = add(g[0], g[2]);
+    [g[0], add(ends, g[1]), sub(ends, g[1]), g[2]]
 }
 
 /// U of the outputs `output` and `output + 1`.
 fn transform_weights(conv: &Conv<'_>, output: usize, weights: &mut Weights) {
     let (groups, row) = (conv.inputs / 4, 4 * conv.outputs);
+    // What the pointers below rely on.
+    assert!(conv.weights.len() == 9 * groups * row && output + 2 <= conv.outputs && POINTS * groups <= weights.len());
     for at in 0..groups {
         for beside in 0..2 {
-            let kernel: [[[Pair; 2]; 3]; 3] = core::array::from_fn(|frame| {
-                core::array::from_fn(|band| {
-                    let from = ((3 * frame + band) * groups + at) * row + 4 * (output + beside);
-                    let bytes = &conv.weights[from..from + 4];
-                    widen(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-                })
-            });
-            for half in 0..2 {
-                let kernel = kernel.map(|frame| frame.map(|pairs| pairs[half]));
-                for (point, &value) in transform_kernel(kernel).as_flattened().iter().enumerate() {
-                    weights[point * groups + at][2 * beside + half] = value;
+            let from = conv.weights.as_ptr().wrapping_add(at * row + 4 * (output + beside));
+            let mut turned: [[[Pair; 3]; 4]; 2] = [[[0; 3]; 4]; 2];
+            for band in 0..3 {
+                // SAFETY: a group of an output for each of nine positions, `groups` rows apart.
+                let g = [0, 3, 6].map(|frame| unsafe { widen(from.add((frame + band) * groups * row)) });
+                for (half, turned) in turned.iter_mut().enumerate() {
+                    let four = transform_kernel(g.map(|pairs| pairs[half]));
+                    turned.iter_mut().zip(four).for_each(|(turned, value)| turned[band] = value);
+                }
+            }
+            for (half, turned) in turned.iter().enumerate() {
+                let mut to = weights[at..].as_mut_ptr().cast::<Pair>().wrapping_add(2 * beside + half);
+                for &frame in turned {
+                    for value in transform_kernel(frame) {
+                        // SAFETY: there are POINTS times `groups` quads; this is one word of each groups-th one.
+                        unsafe { to.write(value) };
+                        to = to.wrapping_add(4 * groups);
+                    }
                 }
             }
         }
     }
-}
-
-/// U: frames, then bands.
-#[inline(always)]
-fn transform_kernel(g: [[Pair; 3]; 3]) -> [[Pair; 4]; 4] {
-    let four = |g: [Pair; 3]| {
-        let ends = add(g[0], g[2]);
-        [g[0], add(ends, g[1]), sub(ends, g[1]), g[2]]
-    };
-    transpose(transpose(g).map(four)).map(four)
 }
 
 /// The largest of a tile's four sums, from its products.
@@ -240,6 +255,7 @@ macro_rules! products {
         #[unsafe(naked)]
         unsafe extern "C" fn $name(values: *const Quad, weights: *const Quad, sums: &mut [[i32; 4]; POINTS]) {
             naked_asm!(
+                ".arch armv6",
                 "push {{r4-r11, lr}}",
                 "mov r12, r0",
                 "mov lr, r1",
@@ -277,7 +293,8 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     assert!(pooled <= MAX_BANDS && conv.weights.len() == 12 * outputs && outputs.is_multiple_of(2));
     let mut positions: [Position; 2 * MAX_BANDS] = [[[0; 4]; 3]; _];
     for (at, position) in positions.iter_mut().take(2 * pooled).enumerate() {
-        let lines = lines.map(|line| widen(group(line, at)));
+        // SAFETY: there are four bytes.
+        let lines = lines.map(|line| unsafe { widen(line[at..at + 4].as_ptr().cast()) });
         for (frame, quad) in position.iter_mut().enumerate() {
             let ([a, b], [c, d]) = (lines[frame], lines[frame + 1]);
             *quad = [a, b, c, d];
@@ -287,8 +304,8 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     for output in (0..outputs).step_by(2) {
         let weights: Position = core::array::from_fn(|frame| {
             let two = &conv.weights[4 * (frame * outputs + output)..][..8];
-            let [[a, b], [c, d]] =
-                [0, 4].map(|i| widen(u32::from_le_bytes([two[i], two[i + 1], two[i + 2], two[i + 3]])));
+            // SAFETY: there are eight bytes.
+            let [[a, b], [c, d]] = [0, 4].map(|i| unsafe { widen(two[i..i + 4].as_ptr()) });
             [a, b, c, d]
         });
         for (two, out) in positions.as_chunks::<2>().0.iter().zip(out.chunks_exact_mut(outputs)) {
@@ -307,6 +324,7 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
 #[unsafe(naked)]
 unsafe extern "C" fn first_products(positions: &[Position; 2], weights: &Position) -> u64 {
     naked_asm!(
+        ".arch armv6",
         "push {{r1, r4-r11, lr}}",
         "mov r12, r0",
         "mov lr, r1",
@@ -379,7 +397,8 @@ fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
     let mut pairs = [[0; 2]; MAX_FEATURES / 4];
     let groups = features.len() / 4;
     for (at, pair) in pairs[..groups].iter_mut().enumerate() {
-        *pair = widen(group(features, 4 * at));
+        // SAFETY: there are four features.
+        *pair = unsafe { widen(features[4 * at..4 * at + 4].as_ptr().cast()) };
     }
     let stride = 4 * sums.len();
     for (block, out) in sums.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
@@ -417,6 +436,7 @@ unsafe extern "C" fn project_rows(
     end: *const [Pair; 2],
 ) {
     naked_asm!(
+        ".arch armv6",
         "ldr r12, [sp]",
         "push {{r2, r3, r4-r11, r12, lr}}",
         "mov r4, #0",
@@ -473,6 +493,7 @@ unsafe extern "C" fn recur_rows(
     end: *const i16,
 ) {
     naked_asm!(
+        ".arch armv6",
         "ldr r12, [sp]",
         "push {{r2, r4-r11, r12, lr}}",
         "mov r4, #0",

@@ -67,10 +67,7 @@ pub(super) fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
         for (values, out) in octets {
             products(values, &weights, inputs, &mut sums);
             for (tile, out) in out.chunks_exact_mut(outputs).enumerate() {
-                for (half, finish) in finish.iter().enumerate() {
-                    let at = block + WIDTH * half;
-                    out[at..at + WIDTH].copy_from_slice(&finish.apply(pool(&sums, tile, half)));
-                }
+                Finish::finish(&finish, [pool(&sums, tile, 0), pool(&sums, tile, 1)], &mut out[block..]);
             }
         }
     }

@@ -71,7 +71,7 @@ def build(machine: Machine) -> Path:
 
 def built(machine: Machine) -> Path:
     """The newest counted program for a machine."""
-    programs = BUILD.glob(f"{machine.target}/release/deps/insn-*")
+    programs = BUILD.glob(f"{machine.arch}/{machine.target}/release/deps/insn-*")
     return max((p for p in programs if p.suffix == ""), key=lambda p: p.stat().st_mtime)
 
 

@@ -6,8 +6,8 @@ use std::hint::black_box;
 
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 use harmonynet::capture::{Channel, Conditioner, SampleFormat};
-use harmonynet::classify::{Classifier, ClassifyError};
 use harmonynet::classify::native::{Kernel, Model, NativeClassifier, Parts, ReadOut, Shape};
+use harmonynet::classify::{Classifier, ClassifyError};
 use harmonynet::decide::{Decider, Policy};
 use harmonynet::flow::{Level, LogMel, Scores};
 use harmonynet::frontend::Frontend;
@@ -102,7 +102,9 @@ fn path(engine: Box<dyn Classifier>, seconds: usize) -> Result<(), Failure> {
             let count = SampleFormat::S32Le.decode(black_box(bytes), &mut period);
             let mut unread = &period[..count];
             while let Some(block) = conditioner.feed(&mut unread) {
-                recognizer.push(block, |_, verdict, _| drop(black_box(verdict)));
+                recognizer.push(block, |_, verdict, _| {
+                    black_box(verdict);
+                });
             }
         }
     }

@@ -188,7 +188,11 @@ fn transform_kernel(g: [Pair; 3]) -> [Pair; 4] {
 fn transform_weights(conv: &Conv<'_>, output: usize, weights: &mut Weights) {
     let (groups, row) = (conv.inputs / 4, 4 * conv.outputs);
     // What the pointers below rely on.
-    assert!(conv.weights.len() == 9 * groups * row && output + 2 <= conv.outputs && POINTS * groups <= weights.len());
+    assert!(
+        conv.weights.len() == 9 * groups * row
+            && output + 2 <= conv.outputs
+            && POINTS * groups <= weights.len()
+    );
     for at in 0..groups {
         for beside in 0..2 {
             let from = conv.weights.as_ptr().wrapping_add(at * row + 4 * (output + beside));
@@ -219,9 +223,8 @@ fn transform_weights(conv: &Conv<'_>, output: usize, weights: &mut Weights) {
 #[inline(always)]
 fn pool<const WHICH: usize>(products: &[[i32; 4]; POINTS]) -> i32 {
     let two = |m: [i32; 4]| [2 * m[0] + m[1] + m[2], m[1] - m[2] - 2 * m[3]];
-    let columns: [[i32; 2]; 4] = core::array::from_fn(|band| {
-        two(core::array::from_fn(|line| products[4 * line + band][WHICH]))
-    });
+    let columns: [[i32; 2]; 4] =
+        core::array::from_fn(|band| two(core::array::from_fn(|line| products[4 * line + band][WHICH])));
     let corners = [0, 1].map(|line| two(columns.map(|column| column[line])));
     corners[0][0].max(corners[0][1]).max(corners[1][0]).max(corners[1][1]) >> 2
 }
@@ -262,7 +265,7 @@ macro_rules! products {
                 "add r3, r2, #256",
                 "push {{r2, r3}}",
                 "2:",
-                quad!("smuad", ),
+                quad!("smuad",),
                 concat!(".rept ", $quads_less_one),
                 quad!("smlad", ", "),
                 ".endr",
@@ -364,7 +367,11 @@ struct Finish<'a> {
 impl<'a> Finish<'a> {
     fn new(conv: &Conv<'a>) -> Self {
         let Scales { mantissas, shifts } = conv.scales;
-        Self { bias: conv.bias.as_chunks().0, mantissas: mantissas.as_chunks().0, shifts: shifts.as_chunks().0 }
+        Self {
+            bias: conv.bias.as_chunks().0,
+            mantissas: mantissas.as_chunks().0,
+            shifts: shifts.as_chunks().0,
+        }
     }
 
     /// Of one output's largest sum.
@@ -417,8 +424,15 @@ macro_rules! row {
             "ldr r12, [r0], #4
             sxtb16 lr, r12
             sxtb16 r12, r12, ror #8
-            smlad ", $sum, ", lr, r2, ", $sum, "
-            smlad ", $sum, ", r12, r3, ", $sum
+            smlad ",
+            $sum,
+            ", lr, r2, ",
+            $sum,
+            "
+            smlad ",
+            $sum,
+            ", r12, r3, ",
+            $sum
         )
     };
 }

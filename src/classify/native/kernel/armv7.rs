@@ -95,7 +95,9 @@ fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
             match (inputs, groups.is_multiple_of(4)) {
                 (_, true) => quads(&line),
                 (1, _) => bands(&line),
-                _ => unreachable!("inputs are 1 or a multiple of 16, so that groups are 1 or a multiple of 12"),
+                _ => {
+                    unreachable!("inputs are 1 or a multiple of 16, so that groups are 1 or a multiple of 12")
+                }
             }
         }
     }
@@ -174,6 +176,7 @@ macro_rules! corner {
 #[unsafe(naked)]
 unsafe extern "C" fn quads(line: &Line) {
     naked_asm!(
+        ".arch armv7-a",
         ".fpu neon",
         "push {{r4-r11, lr}}",
         "vpush {{d8-d15}}",
@@ -277,6 +280,7 @@ macro_rules! three {
 #[unsafe(naked)]
 unsafe extern "C" fn bands(line: &Line) {
     naked_asm!(
+        ".arch armv7-a",
         ".fpu neon",
         "push {{r4-r11, lr}}",
         "vpush {{d8-d15}}",
@@ -370,6 +374,7 @@ unsafe extern "C" fn project_rows(
     stride: usize,
 ) {
     naked_asm!(
+        ".arch armv7-a",
         ".fpu neon",
         "ldr r12, [sp]",
         "push {{r4, r5}}",
@@ -452,6 +457,7 @@ unsafe extern "C" fn recur_rows(
     stride: usize,
 ) {
     naked_asm!(
+        ".arch armv7-a",
         ".fpu neon",
         "ldr r12, [sp]",
         "vpush {{d8-d15}}",

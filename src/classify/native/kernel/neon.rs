@@ -33,6 +33,7 @@ fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
 }
 
 /// The layer of one input: nine words times eight outputs at once.
+#[inline(never)]
 fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     const V: usize = 2;
     let row = 4 * conv.outputs;
@@ -180,9 +181,13 @@ macro_rules! dots {
 macro_rules! frame {
     ($first:literal, $second:literal) => {
         concat!(
-            "mov {a}, ", $first, "
+            "mov {a}, ",
+            $first,
+            "
             add {b}, {a}, {inputs}
-            mov {c}, ", $second, "
+            mov {c}, ",
+            $second,
+            "
             add {d}, {c}, {inputs}
             mov {left}, {groups}
             2:
@@ -360,6 +365,33 @@ impl Finish {
     }
 }
 
+/// Adds two groups' products for four rows: `low` holds the first two rows' pairs, `high` the others'.
+///
+/// In assembler, because compilers reorder the intrinsics until sums have to leave their registers.
+#[inline(always)]
+unsafe fn add_two_groups(low: &mut int32x4_t, high: &mut int32x4_t, w: [int8x16_t; 2], x: [int8x16_t; 2]) {
+    // SAFETY: NEON is part of this architecture; only the named registers are read and written.
+    unsafe {
+        asm!(
+            "smull {t:v}.8h, {w0:v}.8b, {x0:v}.8b",
+            "smull2 {u:v}.8h, {w0:v}.16b, {x0:v}.16b",
+            "smlal {t:v}.8h, {w1:v}.8b, {x1:v}.8b",
+            "smlal2 {u:v}.8h, {w1:v}.16b, {x1:v}.16b",
+            "sadalp {low:v}.4s, {t:v}.8h",
+            "sadalp {high:v}.4s, {u:v}.8h",
+            t = out(vreg) _,
+            u = out(vreg) _,
+            low = inout(vreg) *low,
+            high = inout(vreg) *high,
+            w0 = in(vreg) w[0],
+            w1 = in(vreg) w[1],
+            x0 = in(vreg) x[0],
+            x1 = in(vreg) x[1],
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+}
+
 /// Vectors of rows that are summed at once: rows come in multiples of 64.
 const ROW_VECTORS: usize = 8;
 
@@ -381,10 +413,7 @@ fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
                 let x = [dup(a), dup(b)];
                 for (v, [low, high]) in totals.iter_mut().enumerate() {
                     let w = [vld1q_s8(rows[0].add(16 * v)), vld1q_s8(rows[1].add(16 * v))];
-                    let products = vmull_s8(vget_low_s8(w[0]), vget_low_s8(x[0]));
-                    *low = vpadalq_s16(*low, vmlal_s8(products, vget_low_s8(w[1]), vget_low_s8(x[1])));
-                    let products = vmull_high_s8(w[0], x[0]);
-                    *high = vpadalq_s16(*high, vmlal_high_s8(products, w[1], x[1]));
+                    add_two_groups(low, high, w, x);
                 }
             }
             for group in rest {

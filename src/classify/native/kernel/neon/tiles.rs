@@ -77,25 +77,25 @@ pub(super) fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
 fn transform_lines(lines: [&[i8]; 4], inputs: usize, pooled: usize, values: &mut [Words]) {
     let eights = inputs / LANES;
     for tile in 0..pooled {
-        let lines = lines.map(|line| &line[2 * tile * inputs..][..4 * inputs]);
+        let part = |line: usize| &lines[line][2 * tile * inputs..][..4 * inputs];
+        let lines = [part(0), part(1), part(2), part(3)];
         let to = &mut values[tile / LANES * POINTS * inputs + tile % LANES..];
         for eight in 0..eights {
             // SAFETY: every slice loaded from has eight bytes; NEON is part of this architecture.
             unsafe {
-                let load = |line: &[i8], band: usize| {
-                    vld1_s8(line[band * inputs + eight * LANES..][..LANES].as_ptr())
-                };
-                let rows: [[int16x8_t; 4]; 4] = core::array::from_fn(|band| {
-                    let d = lines.map(|line| load(line, band));
+                let row = |band: usize| {
+                    let load = |line: &[i8]| vld1_s8(line[band * inputs + eight * LANES..][..LANES].as_ptr());
+                    let d = [load(lines[0]), load(lines[1]), load(lines[2]), load(lines[3])];
                     [vsubl_s8(d[0], d[2]), vaddl_s8(d[1], d[2]), vsubl_s8(d[2], d[1]), vsubl_s8(d[1], d[3])]
-                });
+                };
+                let rows = [row(0), row(1), row(2), row(3)];
                 for line in 0..4 {
-                    let d = rows.map(|band| band[line]);
-                    let four =
-                        [vsubq_s16(d[0], d[2]), vaddq_s16(d[1], d[2]), vsubq_s16(d[2], d[1]), vsubq_s16(d[1], d[3])];
-                    for (band, value) in four.into_iter().enumerate() {
-                        to[((4 * line + band) * eights + eight) * LANES] = Words::of(value);
-                    }
+                    let d = [rows[0][line], rows[1][line], rows[2][line], rows[3][line]];
+                    let at = (4 * line * eights + eight) * LANES;
+                    to[at] = Words::of(vsubq_s16(d[0], d[2]));
+                    to[at + eights * LANES] = Words::of(vaddq_s16(d[1], d[2]));
+                    to[at + 2 * eights * LANES] = Words::of(vsubq_s16(d[2], d[1]));
+                    to[at + 3 * eights * LANES] = Words::of(vsubq_s16(d[1], d[3]));
                 }
             }
         }
@@ -108,26 +108,28 @@ fn transform_weights(conv: &Conv<'_>, block: usize, weights: &mut [Words]) {
     for group in 0..inputs / 4 {
         // SAFETY: every slice loaded from has 32 bytes; NEON is part of this architecture.
         unsafe {
-            let kernel: [[int8x8x4_t; 3]; 3] = core::array::from_fn(|frame| {
-                core::array::from_fn(|band| {
-                    let at = ((3 * frame + band) * inputs / 4 + group) * row + 4 * block;
-                    vld4_s8(conv.weights[at..at + 4 * LANES].as_ptr().cast())
-                })
-            });
+            let load = |frame: usize, band: usize| {
+                let at = ((3 * frame + band) * inputs / 4 + group) * row + 4 * block;
+                vld4_s8(conv.weights[at..at + 4 * LANES].as_ptr().cast())
+            };
+            let column = |band: usize| [load(0, band), load(1, band), load(2, band)];
+            let kernel = [column(0), column(1), column(2)];
             macro_rules! input {
                 ($field:tt) => {{
-                    let rows: [[int16x8_t; 4]; 3] = core::array::from_fn(|band| {
-                        let g = kernel.map(|frame| frame[band].$field);
+                    let column = |g: &[int8x8x4_t; 3]| {
+                        let g = [g[0].$field, g[1].$field, g[2].$field];
                         let ends = vaddl_s8(g[0], g[2]);
                         [vmovl_s8(g[0]), vaddw_s8(ends, g[1]), vsubw_s8(ends, g[1]), vmovl_s8(g[2])]
-                    });
+                    };
+                    let columns = [column(&kernel[0]), column(&kernel[1]), column(&kernel[2])];
                     for line in 0..4 {
-                        let g = rows.map(|band| band[line]);
+                        let g = [columns[0][line], columns[1][line], columns[2][line]];
                         let ends = vaddq_s16(g[0], g[2]);
-                        let four = [g[0], vaddq_s16(ends, g[1]), vsubq_s16(ends, g[1]), g[2]];
-                        for (band, value) in four.into_iter().enumerate() {
-                            weights[(4 * line + band) * inputs + 4 * group + $field] = Words::of(value);
-                        }
+                        let at = 4 * line * inputs + 4 * group + $field;
+                        weights[at] = Words::of(g[0]);
+                        weights[at + inputs] = Words::of(vaddq_s16(ends, g[1]));
+                        weights[at + 2 * inputs] = Words::of(vsubq_s16(ends, g[1]));
+                        weights[at + 3 * inputs] = Words::of(g[2]);
                     }
                 }};
             }
@@ -229,9 +231,10 @@ fn pool(sums: &Sums, tile: usize, half: usize) -> int32x4_t {
             let second = vsubq_s32(vsubq_s32(m[1], m[2]), vshlq_n_s32::<1>(m[3]));
             [first, second]
         };
-        let columns: [[int32x4_t; 2]; 4] =
-            core::array::from_fn(|band| two([0, 1, 2, 3].map(|line| m(4 * line + band))));
-        let [first, second] = [0, 1].map(|line| two(columns.map(|column| column[line])));
+        let column = |band: usize| two([m(band), m(4 + band), m(8 + band), m(12 + band)]);
+        let columns = [column(0), column(1), column(2), column(3)];
+        let row = |line: usize| two([columns[0][line], columns[1][line], columns[2][line], columns[3][line]]);
+        let (first, second) = (row(0), row(1));
         let most = vmaxq_s32(vmaxq_s32(first[0], first[1]), vmaxq_s32(second[0], second[1]));
         vshrq_n_s32::<2>(most)
     }

@@ -56,7 +56,7 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
                 macro_rules! add {
                     ($sums:ident, $line:literal, $band:literal, ($frame:literal, $tap:literal)) => {{
                         const LANE: i32 = ($line + $frame) % 2 * 4 + $band + $tap;
-                        let (w, x) = (weights[$frame][$tap], x[($line + $frame) / 2]);
+                        let (w, x) = (weights[$frame][$tap], x[($line + $frame) >> 1]);
                         $sums[0] = vmlal_laneq_s16::<LANE>($sums[0], vget_low_s16(w), x);
                         $sums[1] = vmlal_high_laneq_s16::<LANE>($sums[1], w, x);
                     }};

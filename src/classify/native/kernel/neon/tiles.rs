@@ -74,6 +74,7 @@ pub(super) fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
 }
 
 /// V of a line of tiles: `[eight tiles][point][eight inputs][tile]`.
+#[expect(clippy::needless_range_loop, reason = "one value of each of four rows")]
 fn transform_lines(lines: [&[i8]; 4], inputs: usize, pooled: usize, values: &mut [Words]) {
     let eights = inputs / LANES;
     for tile in 0..pooled {

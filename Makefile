@@ -11,7 +11,7 @@ BARE_METAL := thumbv7em-none-eabihf
 # What a device needs that listens to a microphone.
 SMALL := alsa,files,native,cli
 
-.PHONY: help run small test test-train lint bench bare-metal clean
+.PHONY: help run small test test-arm test-train lint bench insn bare-metal clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,10 @@ test: ## every test: features one by one, the core without an operating system, 
 	fi
 	cargo test --workspace --locked --no-fail-fast
 
+test-arm: ## the native engine's tests on emulated processors of the boards: Cortex-A53, -A76, -A7 and ARM1176
+	@.ci/setup test-arm
+	.ci/arm test
+
 test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)
 	@.ci/setup test-train
 	[ -x target/train-venv/bin/python ] || python3 -m venv target/train-venv
@@ -49,7 +53,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal
+	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/arm
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)
@@ -62,6 +66,10 @@ bench: ## costs beside librosa and others: tables, and target/bench.json (PART=f
 bare-metal: ## a firmware of front-end, native engine and decision for a Cortex-M4F: what flash and RAM it takes; runs it in QEMU
 	@.ci/setup bare-metal
 	.ci/bare-metal
+
+insn: ## instructions per window and per second of sound on the boards' processors, beside tract: tables, and target/insn.json
+	@.ci/setup insn
+	python3 tests/bench/insn/insn.py
 
 clean: ## remove everything that was built
 	cargo clean

@@ -29,6 +29,12 @@ macro_rules! has {
 
 mod portable; // the specification
 
+#[cfg(all(target_arch = "arm", target_os = "linux"))]
+mod arm; // what the machine has
+#[cfg(all(target_arch = "arm", target_os = "linux"))]
+mod armv6;
+#[cfg(all(target_arch = "arm", target_os = "linux"))]
+mod armv7;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -70,7 +76,13 @@ impl Kernel {
         let special = [avx512::detect(), avx2::detect()];
         #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
         let special = [neon::detect_dot(), Some(&neon::NEON)];
-        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
+        #[cfg(all(target_arch = "arm", target_os = "linux"))]
+        let special = [armv7::detect(), armv6::detect()];
+        #[cfg(not(any(
+            target_arch = "x86_64",
+            all(target_arch = "aarch64", target_feature = "neon"),
+            all(target_arch = "arm", target_os = "linux")
+        )))]
         let special: [Option<&'static Table>; 0] = [];
         special.into_iter().flatten().map(Self).chain([Self::PORTABLE])
     }

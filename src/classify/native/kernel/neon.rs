@@ -1,9 +1,12 @@
 //! aarch64: NEON, which every such machine has, and the dot-product instruction where there is one.
 //!
-//! Without it, `smull` and `smlal` add two products of bytes in a word (activations up to 127 and weights from −127 on
-//! keep it within ±32258), and `sadalp` adds pairs of words to the sums: 16 multiply-adds in three instructions. `sdot`
-//! does 16 in one. Its intrinsic is not stable, so it is written in assembler.
+//! Without it, convolutions are Winograd's [`tiles`], and in the projection `smull` and `smlal` add two products of bytes
+//! in a word (activations up to 127 and weights from −127 on keep it within ±32258), and `sadalp` adds pairs of words to
+//! the sums: 16 multiply-adds in three instructions. `sdot` does 16 in one. Its intrinsic is not stable, so it is written
+//! in assembler.
 #![expect(unsafe_code, reason = "vector loads and stores, and an instruction without an intrinsic")]
+
+mod tiles; // convolutions without dot products
 
 use core::arch::aarch64::*;
 use core::arch::asm;
@@ -22,110 +25,62 @@ pub(super) fn detect_dot() -> Option<&'static Table> {
 /// Outputs per vector.
 const WIDTH: usize = 4;
 
-/// Positions that a pooled one joins: two of each of two lines.
-const CORNERS: usize = 4;
-
-/// Pointers into the lines at the four positions of pooled position `pooled`, of a kernel's line `frame`.
-#[inline(always)]
-fn corners(conv: &Conv<'_>, lines: &[&[i8]; 4], pooled: usize, frame: usize) -> [*const i8; CORNERS] {
-    let at = 2 * pooled * conv.inputs;
-    let end = at + conv.inputs + 4 * conv.groups();
-    // What reading all groups of both positions relies on.
-    let (first, second) = (lines[frame][at..end].as_ptr(), lines[frame + 1][at..end].as_ptr());
-    [first, first.wrapping_add(conv.inputs), second, second.wrapping_add(conv.inputs)]
-}
-
-/// The weights of a kernel's line `frame` for the outputs from `block` on. A row of them is `4 · outputs` bytes long.
-#[inline(always)]
-fn rows_of(conv: &Conv<'_>, frame: usize, block: usize) -> *const i8 {
-    let row = 4 * conv.outputs;
-    // What reading all rows relies on.
-    let weights = &conv.weights[frame * conv.groups() * row..(frame + 1) * conv.groups() * row];
-    weights.as_ptr().wrapping_add(4 * block).cast()
-}
-
-/// Adds two groups' products for four outputs: `low` holds the first two outputs' pairs, `high` the others'.
-///
-/// In assembler, because compilers reorder the intrinsics until sums have to leave their registers.
-#[inline(always)]
-unsafe fn add_two_groups(low: &mut int32x4_t, high: &mut int32x4_t, w: [int8x16_t; 2], x: [int8x16_t; 2]) {
-    // SAFETY: NEON is part of this architecture; only the named registers are read and written.
-    unsafe {
-        asm!(
-            "smull {t:v}.8h, {w0:v}.8b, {x0:v}.8b",
-            "smull2 {u:v}.8h, {w0:v}.16b, {x0:v}.16b",
-            "smlal {t:v}.8h, {w1:v}.8b, {x1:v}.8b",
-            "smlal2 {u:v}.8h, {w1:v}.16b, {x1:v}.16b",
-            "sadalp {low:v}.4s, {t:v}.8h",
-            "sadalp {high:v}.4s, {u:v}.8h",
-            t = out(vreg) _,
-            u = out(vreg) _,
-            low = inout(vreg) *low,
-            high = inout(vreg) *high,
-            w0 = in(vreg) w[0],
-            w1 = in(vreg) w[1],
-            x0 = in(vreg) x[0],
-            x1 = in(vreg) x[1],
-            options(pure, nomem, nostack, preserves_flags)
-        );
+fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+    match conv.inputs {
+        1 => first_layer(conv, lines, out),
+        _ => tiles::conv_pool(conv, lines, out),
     }
 }
 
-/// By bytes, two vectors of outputs at once.
-fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+/// The layer of one input: nine words times eight outputs at once.
+#[inline(never)]
+fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     const V: usize = 2;
-    let (groups, row) = (conv.groups(), 4 * conv.outputs);
+    let row = 4 * conv.outputs;
     assert!(conv.outputs.is_multiple_of(V * WIDTH));
     for block in (0..conv.outputs).step_by(V * WIDTH) {
         let finish = Finish::of::<V>(conv, block);
+        // SAFETY: NEON is part of this architecture; the slice loaded from has 32 bytes.
+        let weights: [[int16x8_t; 3]; 3] = core::array::from_fn(|frame| unsafe {
+            let at = frame * row + 4 * block;
+            let int8x8x4_t(first, second, third, _) = vld4_s8(conv.weights[at..at + 32].as_ptr().cast());
+            [vmovl_s8(first), vmovl_s8(second), vmovl_s8(third)]
+        });
         for (pooled, out) in out.chunks_exact_mut(conv.outputs).enumerate() {
-            // SAFETY: NEON is part of this architecture; `corners` and `rows_of` have made sure of what is read.
-            unsafe {
-                let mut low = [[vdupq_n_s32(0); V]; CORNERS];
-                let mut high = low;
-                for frame in 0..3 {
-                    let mut x = corners(conv, &lines, pooled, frame);
-                    let mut weights = rows_of(conv, frame, block);
-                    for _ in 0..groups / 2 {
-                        let next = weights.wrapping_add(row);
-                        let w = [vld1q_s8(weights), vld1q_s8(weights.add(16))];
-                        let w2 = [vld1q_s8(next), vld1q_s8(next.add(16))];
-                        for corner in 0..CORNERS {
-                            let a = vreinterpretq_s8_s32(vld1q_dup_s32(x[corner].cast()));
-                            let b = vreinterpretq_s8_s32(vld1q_dup_s32(x[corner].add(4).cast()));
-                            x[corner] = x[corner].wrapping_add(8);
-                            for v in 0..V {
-                                add_two_groups(
-                                    &mut low[corner][v],
-                                    &mut high[corner][v],
-                                    [w[v], w2[v]],
-                                    [a, b],
-                                );
-                            }
-                        }
-                        weights = next.wrapping_add(row);
-                    }
-                    if !groups.is_multiple_of(2) {
-                        for corner in 0..CORNERS {
-                            let a = vreinterpretq_s8_s32(vld1q_dup_s32(x[corner].cast()));
-                            for v in 0..V {
-                                let w = vld1q_s8(weights.add(16 * v));
-                                let sums = vmull_s8(vget_low_s8(w), vget_low_s8(a));
-                                low[corner][v] = vpadalq_s16(low[corner][v], sums);
-                                high[corner][v] = vpadalq_s16(high[corner][v], vmull_high_s8(w, a));
-                            }
-                        }
-                    }
+            let word = |line: &[i8]| line[2 * pooled..].first_chunk::<4>().map_or([0; 4], |four| *four);
+            let patch = lines.map(word);
+            // SAFETY: NEON is part of this architecture; the patch has 16 bytes.
+            let most = unsafe {
+                let patch = vld1q_s8(patch.as_ptr().cast());
+                let x = [vmovl_s8(vget_low_s8(patch)), vmovl_high_s8(patch)];
+                macro_rules! add {
+                    ($sums:ident, $line:literal, $band:literal, ($frame:literal, $tap:literal)) => {{
+                        const LANE: i32 = ($line + $frame) % 2 * 4 + $band + $tap;
+                        let (w, x) = (weights[$frame][$tap], x[($line + $frame) >> 1]);
+                        $sums[0] = vmlal_laneq_s16::<LANE>($sums[0], vget_low_s16(w), x);
+                        $sums[1] = vmlal_high_laneq_s16::<LANE>($sums[1], w, x);
+                    }};
                 }
-                for v in 0..V {
-                    let mut most = vpaddq_s32(low[0][v], high[0][v]);
-                    for corner in 1..CORNERS {
-                        most = vmaxq_s32(most, vpaddq_s32(low[corner][v], high[corner][v]));
-                    }
-                    let at = block + v * WIDTH;
-                    out[at..at + WIDTH].copy_from_slice(&finish[v].apply(most));
+                macro_rules! corner {
+                    ($line:literal, $band:literal) => {{
+                        let mut sums = [vdupq_n_s32(0); V];
+                        add!(sums, $line, $band, (0, 0));
+                        add!(sums, $line, $band, (0, 1));
+                        add!(sums, $line, $band, (0, 2));
+                        add!(sums, $line, $band, (1, 0));
+                        add!(sums, $line, $band, (1, 1));
+                        add!(sums, $line, $band, (1, 2));
+                        add!(sums, $line, $band, (2, 0));
+                        add!(sums, $line, $band, (2, 1));
+                        add!(sums, $line, $band, (2, 2));
+                        sums
+                    }};
                 }
-            }
+                let corners = [corner!(0, 0), corner!(0, 1), corner!(1, 0), corner!(1, 1)];
+                let pair = |v: usize, i: usize| vmaxq_s32(corners[i][v], corners[i + 1][v]);
+                [vmaxq_s32(pair(0, 0), pair(0, 2)), vmaxq_s32(pair(1, 0), pair(1, 2))]
+            };
+            Finish::finish(&finish, most, &mut out[block..]);
         }
     }
 }
@@ -151,57 +106,181 @@ unsafe fn sdot<const LANE: i32>(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) 
 /// By dot products, four vectors of outputs at once.
 fn dot_conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     const V: usize = 4;
-    let (groups, row) = (conv.groups(), 4 * conv.outputs);
     assert!(conv.outputs.is_multiple_of(V * WIDTH));
     for block in (0..conv.outputs).step_by(V * WIDTH) {
         let finish = Finish::of::<V>(conv, block);
-        for (pooled, out) in out.chunks_exact_mut(conv.outputs).enumerate() {
-            // SAFETY: this function is reachable through `DOT` only, which is given out where the instruction was
-            // detected; `corners` and `rows_of` have made sure of what is read.
-            unsafe {
-                let mut sums = [[vdupq_n_s32(0); V]; CORNERS];
-                for frame in 0..3 {
-                    let mut at = corners(conv, &lines, pooled, frame);
-                    let mut weights = rows_of(conv, frame, block);
-                    // One group, in lane `LANE` of every position.
-                    macro_rules! add {
-                        ($lane:literal, $x:expr) => {{
-                            for v in 0..V {
-                                let w = vld1q_s8(weights.add(16 * v));
-                                for corner in 0..CORNERS {
-                                    sums[corner][v] = sdot::<$lane>(sums[corner][v], w, $x[corner]);
-                                }
-                            }
-                            weights = weights.wrapping_add(row);
-                        }};
-                    }
-                    for _ in 0..groups / 4 {
-                        let x = [vld1q_s8(at[0]), vld1q_s8(at[1]), vld1q_s8(at[2]), vld1q_s8(at[3])];
-                        for at in &mut at {
-                            *at = at.wrapping_add(16);
-                        }
-                        add!(0, x);
-                        add!(1, x);
-                        add!(2, x);
-                        add!(3, x);
-                    }
-                    for _ in 0..groups % 4 {
-                        let mut x = [vdupq_n_s8(0); CORNERS];
-                        for corner in 0..CORNERS {
-                            x[corner] = vreinterpretq_s8_s32(vld1q_dup_s32(at[corner].cast()));
-                            at[corner] = at[corner].wrapping_add(4);
-                        }
-                        add!(0, x);
-                    }
+        let out = out.chunks_exact_mut(conv.outputs).map(|out| &mut out[block..block + V * WIDTH]);
+        match conv.inputs {
+            1 => {
+                let weights = core::array::from_fn(|frame| {
+                    let row = &conv.weights[4 * (frame * conv.outputs + block)..][..16 * V];
+                    // SAFETY: NEON is part of this architecture; there are 16 · V bytes.
+                    core::array::from_fn(|v| unsafe { vld1q_s8(row[16 * v..].as_ptr().cast()) })
+                });
+                for (pooled, out) in out.enumerate() {
+                    Finish::finish(&finish, dot_first_tile(&weights, &lines, pooled), out);
                 }
-                for v in 0..V {
-                    let line = |line: usize| vmaxq_s32(sums[line][v], sums[line + 1][v]);
-                    let at = block + v * WIDTH;
-                    out[at..at + WIDTH].copy_from_slice(&finish[v].apply(vmaxq_s32(line(0), line(2))));
+            }
+            _ => {
+                let weights = &conv.weights[4 * block..];
+                for (pooled, out) in out.enumerate() {
+                    Finish::finish(&finish, dot_tile(conv, weights, &lines, pooled), out);
                 }
             }
         }
     }
+}
+
+/// The largest of four positions' sums, of one input.
+#[inline(always)]
+fn dot_first_tile(weights: &[[int8x16_t; 4]; 3], lines: &[&[i8]; 4], pooled: usize) -> [int32x4_t; 4] {
+    let words = |beside: usize| {
+        let word = |line: &[i8]| line[2 * pooled + beside..].first_chunk::<4>().map_or([0; 4], |four| *four);
+        let words = lines.map(word);
+        // SAFETY: NEON is part of this architecture; there are 16 bytes.
+        unsafe { vld1q_s8(words.as_ptr().cast()) }
+    };
+    let x = [words(0), words(1)];
+    // SAFETY: this function is reachable through `DOT` only, which is given out where the instruction was detected.
+    core::array::from_fn(|v| unsafe {
+        macro_rules! larger {
+            ($first:literal, $second:literal, $third:literal) => {{
+                let [left, right] = x.map(|x| {
+                    let sum = sdot::<$first>(vdupq_n_s32(0), weights[0][v], x);
+                    sdot::<$third>(sdot::<$second>(sum, weights[1][v], x), weights[2][v], x)
+                });
+                vmaxq_s32(left, right)
+            }};
+        }
+        vmaxq_s32(larger!(0, 1, 2), larger!(1, 2, 3))
+    })
+}
+
+/// One group of four positions times four vectors of outputs: word `$lane` of `$a` to `$d`.
+macro_rules! dots {
+    ($lane:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+        concat!(
+            "ld1 {{v28.16b, v29.16b, v30.16b, v31.16b}}, [{w}], {row}\n",
+            dots!(@corner $lane, $a, "v12", "v13", "v14", "v15"),
+            dots!(@corner $lane, $b, "v16", "v17", "v18", "v19"),
+            dots!(@corner $lane, $c, "v20", "v21", "v22", "v23"),
+            dots!(@corner $lane, $d, "v24", "v25", "v26", "v27"),
+        )
+    };
+    (@corner $lane:literal, $x:literal, $first:literal, $second:literal, $third:literal, $fourth:literal) => {
+        concat!(
+            "sdot ", $first, ".4s, v28.16b, ", $x, ".4b[", $lane, "]\n",
+            "sdot ", $second, ".4s, v29.16b, ", $x, ".4b[", $lane, "]\n",
+            "sdot ", $third, ".4s, v30.16b, ", $x, ".4b[", $lane, "]\n",
+            "sdot ", $fourth, ".4s, v31.16b, ", $x, ".4b[", $lane, "]\n",
+        )
+    };
+}
+
+/// The groups of a kernel's line, twelve at a time, at two positions of lines `$first` and `$second`.
+macro_rules! frame {
+    ($first:literal, $second:literal) => {
+        concat!(
+            "mov {a}, ",
+            $first,
+            "
+            add {b}, {a}, {inputs}
+            mov {c}, ",
+            $second,
+            "
+            add {d}, {c}, {inputs}
+            mov {left}, {groups}
+            2:
+            ld1 {{v0.16b, v1.16b, v2.16b}}, [{a}], #48
+            ld1 {{v3.16b, v4.16b, v5.16b}}, [{b}], #48
+            ld1 {{v6.16b, v7.16b, v8.16b}}, [{c}], #48
+            ld1 {{v9.16b, v10.16b, v11.16b}}, [{d}], #48
+            ",
+            dots!(0, "v0", "v3", "v6", "v9"),
+            dots!(1, "v0", "v3", "v6", "v9"),
+            dots!(2, "v0", "v3", "v6", "v9"),
+            dots!(3, "v0", "v3", "v6", "v9"),
+            dots!(0, "v1", "v4", "v7", "v10"),
+            dots!(1, "v1", "v4", "v7", "v10"),
+            dots!(2, "v1", "v4", "v7", "v10"),
+            dots!(3, "v1", "v4", "v7", "v10"),
+            dots!(0, "v2", "v5", "v8", "v11"),
+            dots!(1, "v2", "v5", "v8", "v11"),
+            dots!(2, "v2", "v5", "v8", "v11"),
+            dots!(3, "v2", "v5", "v8", "v11"),
+            "subs {left}, {left}, #12
+            b.ne 2b"
+        )
+    };
+}
+
+/// The largest of four positions' sums, of many inputs: `weights` are those of the outputs from the wanted ones on.
+#[inline(always)]
+fn dot_tile(conv: &Conv<'_>, weights: &[u8], lines: &[&[i8]; 4], pooled: usize) -> [int32x4_t; 4] {
+    let (inputs, groups, row) = (conv.inputs, conv.groups(), 4 * conv.outputs);
+    assert!(groups.is_multiple_of(12) && weights.len() >= (3 * groups - 1) * row + 64);
+    // What reading all groups of both positions of every line relies on.
+    let lines = lines.map(|line| line[2 * pooled * inputs..][..inputs + 4 * groups].as_ptr());
+    let (first, second, third, fourth): (int32x4_t, int32x4_t, int32x4_t, int32x4_t);
+    // SAFETY: this function is reachable through `DOT` only, which is given out where the instruction was detected. What
+    // is read was asserted: 4 · groups bytes from two positions on of every line, 64 bytes of 3 · groups rows of weights.
+    // All registers that are written are named.
+    unsafe {
+        asm!(
+            ".arch_extension dotprod",
+            "movi v12.4s, #0",
+            "movi v13.4s, #0",
+            "movi v14.4s, #0",
+            "movi v15.4s, #0",
+            "movi v16.4s, #0",
+            "movi v17.4s, #0",
+            "movi v18.4s, #0",
+            "movi v19.4s, #0",
+            "movi v20.4s, #0",
+            "movi v21.4s, #0",
+            "movi v22.4s, #0",
+            "movi v23.4s, #0",
+            "movi v24.4s, #0",
+            "movi v25.4s, #0",
+            "movi v26.4s, #0",
+            "movi v27.4s, #0",
+            frame!("{l0}", "{l1}"),
+            frame!("{l1}", "{l2}"),
+            frame!("{l2}", "{l3}"),
+            "smax v12.4s, v12.4s, v16.4s",
+            "smax v13.4s, v13.4s, v17.4s",
+            "smax v14.4s, v14.4s, v18.4s",
+            "smax v15.4s, v15.4s, v19.4s",
+            "smax v20.4s, v20.4s, v24.4s",
+            "smax v21.4s, v21.4s, v25.4s",
+            "smax v22.4s, v22.4s, v26.4s",
+            "smax v23.4s, v23.4s, v27.4s",
+            "smax v0.4s, v12.4s, v20.4s",
+            "smax v1.4s, v13.4s, v21.4s",
+            "smax v2.4s, v14.4s, v22.4s",
+            "smax v3.4s, v15.4s, v23.4s",
+            w = inout(reg) weights.as_ptr() => _,
+            row = in(reg) row,
+            inputs = in(reg) inputs,
+            groups = in(reg) groups,
+            l0 = in(reg) lines[0],
+            l1 = in(reg) lines[1],
+            l2 = in(reg) lines[2],
+            l3 = in(reg) lines[3],
+            a = out(reg) _,
+            b = out(reg) _,
+            c = out(reg) _,
+            d = out(reg) _,
+            left = out(reg) _,
+            out("v0") first, out("v1") second, out("v2") third, out("v3") fourth,
+            out("v4") _, out("v5") _, out("v6") _, out("v7") _, out("v8") _, out("v9") _, out("v10") _, out("v11") _,
+            out("v12") _, out("v13") _, out("v14") _, out("v15") _, out("v16") _, out("v17") _, out("v18") _,
+            out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _, out("v24") _, out("v25") _,
+            out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _, out("v31") _,
+            options(readonly, nostack)
+        );
+    }
+    [first, second, third, fourth]
 }
 
 /// Bias, ReLU and requantization of four outputs.
@@ -246,28 +325,70 @@ impl Finish {
         }
     }
 
+    /// Of vectors of sums, in pairs.
     #[inline(always)]
-    fn apply(&self, sums: int32x4_t) -> [i8; WIDTH] {
-        // SAFETY: NEON is part of this architecture.
-        unsafe {
-            let sums = vreinterpretq_u32_s32(vmaxq_s32(vaddq_s32(sums, self.bias), vdupq_n_s32(0)));
-            let low = self.round(vmull_u32(vget_low_u32(sums), vget_low_u32(self.mantissas)), 0);
-            let high = self.round(vmull_high_u32(sums, self.mantissas), 1);
-            let both = vcombine_u32(vqmovn_u64(low), vqmovn_u64(high));
-            let words = vmovn_u32(vminq_u32(both, vdupq_n_u32(127)));
-            let bytes = vmovn_u16(vcombine_u16(words, words));
-            vget_lane_u32::<0>(vreinterpret_u32_u8(bytes)).to_le_bytes().map(|byte| byte as i8)
+    fn finish<const V: usize>(all: &[Self; V], sums: [int32x4_t; V], out: &mut [i8]) {
+        const { assert!(V.is_multiple_of(2)) };
+        let out = &mut out[..V * WIDTH];
+        for (pair, out) in out.as_chunks_mut::<{ 2 * WIDTH }>().0.iter_mut().enumerate() {
+            let [first, second] = [2 * pair, 2 * pair + 1].map(|v| all[v].apply(sums[v]));
+            // SAFETY: NEON is part of this architecture; `out` has eight bytes.
+            unsafe {
+                let words = vqmovn_high_u32(vqmovn_u32(first), second);
+                let bytes = vmin_u8(vqmovn_u16(words), vdup_n_u8(127));
+                vst1_s8(out.as_mut_ptr(), vreinterpret_s8_u8(bytes));
+            }
         }
     }
 
-    /// The rounding rule for products that are not negative.
+    /// Saturated to 32 bits only.
     #[inline(always)]
-    fn round(&self, product: uint64x2_t, half: usize) -> uint64x2_t {
+    fn apply(&self, sums: int32x4_t) -> uint32x4_t {
         // SAFETY: NEON is part of this architecture.
         unsafe {
-            let odd = vandq_u64(vshlq_u64(product, self.right[half]), vdupq_n_u64(1));
-            vshlq_u64(vaddq_u64(vaddq_u64(product, self.half[half]), odd), self.right[half])
+            let sums = vreinterpretq_u32_s32(vmaxq_s32(vaddq_s32(sums, self.bias), vdupq_n_s32(0)));
+            let low = vmlal_u32(self.half[0], vget_low_u32(sums), vget_low_u32(self.mantissas));
+            let high = vmlal_high_u32(self.half[1], sums, self.mantissas);
+            vqmovn_high_u64(vqmovn_u64(self.round(low, 0)), self.round(high, 1))
         }
+    }
+
+    /// The rounding rule for products that are not negative, to which half a step was added. Its odd bit may be taken
+    /// after that: only at a tie does it change the result, and there both are the same.
+    #[inline(always)]
+    fn round(&self, raised: uint64x2_t, half: usize) -> uint64x2_t {
+        // SAFETY: NEON is part of this architecture.
+        unsafe {
+            let odd = vandq_u64(vshlq_u64(raised, self.right[half]), vdupq_n_u64(1));
+            vshlq_u64(vaddq_u64(raised, odd), self.right[half])
+        }
+    }
+}
+
+/// Adds two groups' products for four rows: `low` holds the first two rows' pairs, `high` the others'.
+///
+/// In assembler, because compilers reorder the intrinsics until sums have to leave their registers.
+#[inline(always)]
+unsafe fn add_two_groups(low: &mut int32x4_t, high: &mut int32x4_t, w: [int8x16_t; 2], x: [int8x16_t; 2]) {
+    // SAFETY: NEON is part of this architecture; only the named registers are read and written.
+    unsafe {
+        asm!(
+            "smull {t:v}.8h, {w0:v}.8b, {x0:v}.8b",
+            "smull2 {u:v}.8h, {w0:v}.16b, {x0:v}.16b",
+            "smlal {t:v}.8h, {w1:v}.8b, {x1:v}.8b",
+            "smlal2 {u:v}.8h, {w1:v}.16b, {x1:v}.16b",
+            "sadalp {low:v}.4s, {t:v}.8h",
+            "sadalp {high:v}.4s, {u:v}.8h",
+            t = out(vreg) _,
+            u = out(vreg) _,
+            low = inout(vreg) *low,
+            high = inout(vreg) *high,
+            w0 = in(vreg) w[0],
+            w1 = in(vreg) w[1],
+            x0 = in(vreg) x[0],
+            x1 = in(vreg) x[1],
+            options(pure, nomem, nostack, preserves_flags)
+        );
     }
 }
 
@@ -292,10 +413,7 @@ fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
                 let x = [dup(a), dup(b)];
                 for (v, [low, high]) in totals.iter_mut().enumerate() {
                     let w = [vld1q_s8(rows[0].add(16 * v)), vld1q_s8(rows[1].add(16 * v))];
-                    let products = vmull_s8(vget_low_s8(w[0]), vget_low_s8(x[0]));
-                    *low = vpadalq_s16(*low, vmlal_s8(products, vget_low_s8(w[1]), vget_low_s8(x[1])));
-                    let products = vmull_high_s8(w[0], x[0]);
-                    *high = vpadalq_s16(*high, vmlal_high_s8(products, w[1], x[1]));
+                    add_two_groups(low, high, w, x);
                 }
             }
             for group in rest {

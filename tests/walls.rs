@@ -18,16 +18,20 @@ const MODULES: &[(&str, &[&str])] = &[
     ("decide", &["spec", "flow"]),
     ("display", &["spec", "flow"]),
     ("pipeline", &["spec", "flow", "capture", "frontend", "classify", "decide", "display"]),
+    ("tell", &["spec", "flow"]),
     ("settings", &[]),
     (
         "cli",
-        &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "settings"],
+        &[
+            "spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "tell",
+            "settings",
+        ],
     ),
     ("lib", ANY),
     ("main", ANY),
 ];
 const ANY: &[&str] =
-    &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "settings", "cli"];
+    &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "tell", "settings", "cli"];
 
 /// Where a foreign library may be named.
 enum Home {
@@ -48,7 +52,9 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("microfft", OneFile("frontend")),
     ("tract_onnx", OneFile("classify")),
     ("sha2", OneFile("classify")),
-    ("postcard", OneFile("classify")),
+    ("postcard", BelowEither("classify", "tell/encode")),
+    ("mio", Below("tell/server")),
+    ("nix", OneFile("tell")),
     ("toml", BelowEither("classify/manifest", "settings/document")),
     ("embedded_graphics", Below("display")),
     ("embedded_hal", Below("display/leds")),

@@ -15,10 +15,12 @@ use harmonynet::flow::{Fault, Labels, Scene, State};
 use harmonynet::pipeline::Recognizer;
 use harmonynet::pipeline::listen::{News, Summary, listen};
 use harmonynet::spec::SAMPLE_RATE_HZ;
+use harmonynet::tell::Teller;
 
 use super::config::{self, Loaded, SettingsArgs};
 use super::engine::{self, ModelArgs};
 use super::source::SourceArgs;
+use super::tell;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -110,12 +112,13 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let heard_signal = Arc::clone(&stop);
     ctrlc::set_handler(move || heard_signal.store(true, Ordering::Relaxed)).context("handling Ctrl-C")?;
 
-    let mut stage = Stage::new(args, &source.name)?;
+    let (teller, untold) = tell::open(&loaded.settings, &labels);
+    let mut stage = Stage::new(args, &source.name, teller)?;
     if loaded.instead.is_some() {
         stage.tell_broken_settings();
     }
     let complaints = config::complaints(loaded).into_iter().chain(config::miswired(loaded)?);
-    complaints.for_each(|complaint| stage.note(complaint));
+    complaints.chain(untold).for_each(|complaint| stage.note(complaint));
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let summary = listen(supervisor, recognizer, &labels, &stop, |news| stage.take(news));
@@ -134,6 +137,8 @@ struct Stage {
     /// Whether notes wait for the end, because the display owns the terminal.
     keeps_notes: bool,
     notes: VecDeque<String>,
+    /// The rest of the house.
+    teller: Teller,
     end: Result<(), End>,
 }
 
@@ -144,7 +149,7 @@ enum End {
 }
 
 impl Stage {
-    fn new(args: &ListenArgs, source: &str) -> Result<Self> {
+    fn new(args: &ListenArgs, source: &str, teller: Teller) -> Result<Self> {
         let automatic = if stdout().is_terminal() { DisplayArg::Terminal } else { DisplayArg::Lines };
         let kind = match args.display {
             _ if args.json => DisplayArg::Json,
@@ -167,6 +172,7 @@ impl Stage {
             settings_are_broken: false,
             keeps_notes: kind == DisplayArg::Terminal,
             notes: VecDeque::new(),
+            teller,
             end: Ok(()),
         })
     }
@@ -183,6 +189,7 @@ impl Stage {
     }
 
     fn take(&mut self, news: News) -> ControlFlow<()> {
+        tell::tell(&mut self.teller, &news).into_iter().for_each(|note| self.note(note));
         match news {
             News::Level(scene) => {
                 self.scene = scene;
@@ -217,6 +224,7 @@ impl Stage {
     /// Says once to displays that record, and from then on for a while of every minute, that the settings are broken.
     fn tell_broken_settings(&mut self) {
         self.settings_are_broken = true;
+        self.teller.verdict(&Scene { state: BROKEN_SETTINGS, ..self.scene.clone() });
         // A display that doesn't take it ends with the first scene.
         let _ =
             self.tell(|display, scene| display.verdict(&Scene { state: BROKEN_SETTINGS, ..scene.clone() }));

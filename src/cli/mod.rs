@@ -11,6 +11,7 @@ mod files;
 mod listen;
 mod model;
 mod source;
+mod tell;
 
 use std::process::ExitCode;
 

@@ -16,6 +16,8 @@
 
 mod encode;
 mod metrics;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod narrator;
 pub mod schema;
 mod server;
@@ -29,6 +31,10 @@ use std::sync::Arc;
 pub use self::encode::{Encoding, NoEvent, decode_json, decode_postcard};
 use self::narrator::{Narrator, cut};
 use self::schema::Hello;
+#[cfg(feature = "mqtt")]
+pub use self::mqtt::{
+    MAX_PASSWORD_BYTES, MqttError, MqttOptions, NameError, Password, Tls, id_of_machine, machine_id,
+};
 pub use self::server::Limits;
 use self::server::{Doors, Server};
 use self::socket::Place;
@@ -48,6 +54,9 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// What the server allows.
     pub limits: Limits,
+    /// The MQTT broker.
+    #[cfg(feature = "mqtt")]
+    pub mqtt: Option<MqttOptions>,
 }
 
 /// Why something is not told to somebody. Listening goes on.
@@ -60,6 +69,9 @@ pub enum TellError {
     Port(SocketAddr, std::io::ErrorKind),
     /// The system has no thread or descriptor for the server.
     Server(std::io::ErrorKind),
+    /// No MQTT broker is told anything.
+    #[cfg(feature = "mqtt")]
+    Mqtt(MqttError),
 }
 
 impl core::fmt::Display for TellError {
@@ -71,6 +83,8 @@ impl core::fmt::Display for TellError {
             }
             Self::Port(address, kind) => write!(f, "no metrics on {address}: {kind}"),
             Self::Server(kind) => write!(f, "no events and metrics: {kind}"),
+            #[cfg(feature = "mqtt")]
+            Self::Mqtt(error) => write!(f, "no MQTT: {error}"),
         }
     }
 }
@@ -83,6 +97,8 @@ pub struct Teller {
     narrator: Narrator,
     vitals: Arc<Vitals>,
     server: Option<Server>,
+    #[cfg(feature = "mqtt")]
+    mqtt: Option<mqtt::Mqtt>,
 }
 
 impl Teller {
@@ -102,18 +118,50 @@ impl Teller {
         let server = (socket.is_some() || port.is_some())
             .then(|| Server::start(Doors { socket, port }, options.limits, hello(labels), Arc::clone(&vitals)))
             .and_then(|started| started.map_err(|error| errors.push(TellError::Server(error.kind()))).ok());
-        (Self { narrator: Narrator::default(), vitals, server }, errors)
+        #[cfg(feature = "mqtt")]
+        let mqtt = options.mqtt.as_ref().and_then(|options| {
+            let opened = mqtt::Mqtt::open(options, labels, Arc::clone(&vitals));
+            opened.map_err(|error| errors.push(TellError::Mqtt(error))).ok()
+        });
+        let teller = Self {
+            narrator: Narrator::default(),
+            vitals,
+            server,
+            #[cfg(feature = "mqtt")]
+            mqtt,
+        };
+        (teller, errors)
     }
 
     /// Tells a verdict.
     pub fn verdict(&mut self, scene: &Scene) {
         self.vitals.heard(scene.at);
-        let Self { narrator, server, .. } = self;
-        narrator.verdict(scene, |event| {
-            if let Some(server) = server {
+        self.narrator.verdict(scene, |event| {
+            #[cfg(feature = "mqtt")]
+            if let (Some(mqtt), schema::Event::Verdict(verdict)) = (&mut self.mqtt, &event) {
+                mqtt.verdict(verdict);
+            }
+            if let Some(server) = &self.server {
                 server.tell(event);
             }
         });
+    }
+
+    /// Time passes: what waits for its moment is told. Wants to be called ten times a second or so.
+    pub fn tick(&self) {
+        #[cfg(feature = "mqtt")]
+        if let Some(mqtt) = &self.mqtt {
+            mqtt.greet();
+        }
+    }
+
+    /// What a person should know, since this was last asked: that a broker went away or came back.
+    pub fn notes(&self) -> Vec<String> {
+        #[cfg(feature = "mqtt")]
+        if let Some(mqtt) = &self.mqtt {
+            return mqtt.notes().collect();
+        }
+        Vec::new()
     }
 
     /// Sound was heard up to this sample, without a verdict.

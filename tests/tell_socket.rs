@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use harmonynet::capture::SplitMix64;
@@ -13,20 +14,31 @@ use harmonynet::flow::{Fault, Health, Labels, Level, Scene, State};
 use harmonynet::tell::schema::{Condition, Event, MAX_FRAME_BYTES, Refused};
 use harmonynet::tell::{Limits, Options, Teller, decode_json, decode_postcard};
 
+/// Tests that measure this process run while no other does.
+static ALONE: RwLock<()> = RwLock::new(());
+
 /// A teller with an event socket in a folder of its own.
 struct House {
     teller: Teller,
     folder: tempfile::TempDir,
+    _company: Option<RwLockReadGuard<'static, ()>>,
 }
 
 impl House {
+    /// Beside other tests.
     fn new(limits: Limits, metrics: Option<SocketAddr>) -> Self {
+        let company = ALONE.read().unwrap_or_else(PoisonError::into_inner);
+        Self { _company: Some(company), ..Self::alone(limits, metrics) }
+    }
+
+    /// For a test that holds [`ALONE`].
+    fn alone(limits: Limits, metrics: Option<SocketAddr>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = Some(folder.path().join("events.sock"));
         let options = Options { socket, metrics, limits, ..Options::default() };
         let (teller, errors) = Teller::open(&options, &labels());
         assert_eq!(errors, []);
-        Self { teller, folder }
+        Self { teller, folder, _company: None }
     }
 
     fn path(&self) -> PathBuf {
@@ -89,10 +101,10 @@ fn event(listener: &mut BufReader<UnixStream>) -> Option<Event> {
 #[test]
 fn both_encodings_say_the_same_and_latecomers_are_told_the_state() {
     let mut house = House::new(calm(), None);
-    house.teller.verdict(&jazz(1000));
-    // The server has it once a listener is told.
     let mut json = house.listener();
-    while !matches!(event(&mut json), Some(Event::Change(change)) if change.genre.as_deref() == Some("jazz")) {}
+    house.teller.verdict(&jazz(1000));
+    // Who comes when this is told comes too late for it.
+    while !matches!(event(&mut json), Some(Event::Verdict(_))) {}
     let mut late = house.listener();
     let mut cobs = BufReader::new(house.say(b"postcard 1\n"));
     let mut frame = |listener: &mut BufReader<UnixStream>| {
@@ -121,7 +133,8 @@ fn both_encodings_say_the_same_and_latecomers_are_told_the_state() {
 #[test]
 fn a_slow_listener_learns_of_every_event_that_it_lost_and_memory_stays_flat() {
     const FLOOD: u64 = 1_000_000;
-    let mut house = House::new(calm(), None);
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
+    let mut house = House::alone(calm(), None);
     let mut slow = house.listener();
     let mut dead = house.connect();
     dead.write_all(b"postcard\n").unwrap();
@@ -185,8 +198,9 @@ fn a_listener_that_takes_nothing_and_one_that_says_nothing_give_their_places_up(
 
 #[test]
 fn thousands_of_connections_are_refused_and_cost_nothing() {
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-    let mut house = House::new(calm(), None);
+    let mut house = House::alone(calm(), None);
     let mut listeners: Vec<_> = (0..4).map(|_| house.listener()).collect();
     let before = open_files();
     let mut refused = 0;

@@ -5,6 +5,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,8 @@ impl Broker {
             let mut broker = Self { child, port };
             // Another program may have taken the port since; then it ends, and another is tried.
             while broker.child.try_wait().unwrap().is_none() {
-                if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                let log = std::fs::read_to_string(folder.join("mosquitto.log")).unwrap();
+                if log.contains(" running") && TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     return Some(broker);
                 }
                 std::thread::sleep(Duration::from_millis(10));
@@ -84,12 +86,13 @@ struct Ear {
 
 impl Ear {
     fn new(port: u16) -> Self {
-        let options = rumqttc::MqttOptions::new("ear", rumqttc::Broker::tcp("127.0.0.1", port));
+        static EARS: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ear-{}", EARS.fetch_add(1, Ordering::Relaxed));
+        let options = rumqttc::MqttOptions::new(name, rumqttc::Broker::tcp("127.0.0.1", port));
         let (client, mut connection) = Client::builder(options).capacity(10).build();
-        client.subscribe("#", QoS::AtLeastOnce).unwrap();
         let (told, heard) = channel();
         std::thread::spawn(move || {
-            let _stays = client;
+            let mut failures = 0;
             for event in connection.iter() {
                 match event {
                     Ok(Event::Incoming(Packet::Publish(message))) => {
@@ -98,8 +101,18 @@ impl Ear {
                             return;
                         }
                     }
+                    Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                        client.subscribe("#", QoS::AtLeastOnce).unwrap();
+                    }
                     Ok(_) => {}
-                    Err(_) => return,
+                    // A busy machine may be slow; a broker that ended stays away.
+                    Err(_) => {
+                        failures += 1;
+                        if failures > 100 {
+                            return;
+                        }
+                        std::thread::sleep(Duration::from_millis(50));
+                    }
                 }
             }
         });
@@ -310,7 +323,9 @@ fn tls_and_passwords_hold_and_what_is_wrong_is_named() {
     loop {
         teller.tick();
         let text = std::fs::read_to_string(&log).unwrap();
-        if text.contains("Received PUBLISH from harmonynet-kitchen") && text.contains("harmonynet/kitchen/status") {
+        if text.contains("Received PUBLISH from harmonynet-kitchen")
+            && text.contains("harmonynet/kitchen/status")
+        {
             break;
         }
         assert!(began.elapsed() < PATIENCE, "{:?}: {text}", teller.notes());

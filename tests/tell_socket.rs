@@ -2,7 +2,7 @@
 #![cfg(feature = "tell")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -93,7 +93,7 @@ fn event(listener: &mut BufReader<UnixStream>) -> Option<Event> {
         Ok(0) => None,
         Ok(_) => Some(decode_json(&line).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&line)))),
         // What we said after the end was never read.
-        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
         Err(error) => panic!("{error}"),
     }
 }
@@ -107,7 +107,7 @@ fn both_encodings_say_the_same_and_latecomers_are_told_the_state() {
     while !matches!(event(&mut json), Some(Event::Verdict(_))) {}
     let mut late = house.listener();
     let mut cobs = BufReader::new(house.say(b"postcard 1\n"));
-    let mut frame = |listener: &mut BufReader<UnixStream>| {
+    let frame = |listener: &mut BufReader<UnixStream>| {
         let mut frame = Vec::new();
         listener.read_until(0, &mut frame).unwrap();
         assert!(frame.len() <= MAX_FRAME_BYTES);
@@ -121,7 +121,9 @@ fn both_encodings_say_the_same_and_latecomers_are_told_the_state() {
 
     house.teller.verdict(&Scene { state: State::Fault { fault: Fault::MicrophoneLost }, ..Scene::default() });
     let [change, fault, verdict] = [0, 1, 2].map(|_| frame(&mut cobs));
-    assert!(matches!(&change, Event::Change(c) if c.before == Condition::Genre && c.state == Condition::Fault));
+    assert!(
+        matches!(&change, Event::Change(c) if c.before == Condition::Genre && c.state == Condition::Fault)
+    );
     assert!(matches!(&fault, Event::Fault(f) if f.mend == Fault::MicrophoneLost.mend()));
     assert!(matches!(&verdict, Event::Verdict(v) if v.fault == Some(Fault::MicrophoneLost)));
     assert_eq!([0, 1, 2].map(|_| event(&mut late)), [change, fault, verdict].map(Some));
@@ -132,15 +134,24 @@ fn both_encodings_say_the_same_and_latecomers_are_told_the_state() {
 
 #[test]
 fn a_slow_listener_learns_of_every_event_that_it_lost_and_memory_stays_flat() {
-    const FLOOD: u64 = 1_000_000;
+    const FLOOD: u64 = 200_000;
     let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     let mut house = House::alone(calm(), None);
     let mut slow = house.listener();
     let mut dead = house.connect();
     dead.write_all(b"postcard\n").unwrap();
-    (0..10_000).for_each(|at| house.teller.verdict(&jazz(at)));
+    let mut flood = |range: std::ops::Range<u64>| {
+        for at in range {
+            house.teller.verdict(&jazz(at));
+            if at % 64 == 0 {
+                // Most shall be lost behind the server's channel rather than before it.
+                std::thread::yield_now();
+            }
+        }
+    };
+    flood(0..10_000);
     let before = resident_bytes();
-    (10_000..FLOOD).for_each(|at| house.teller.verdict(&jazz(at)));
+    flood(10_000..FLOOD);
     let grown = resident_bytes().saturating_sub(before);
     assert!(grown < 2 << 20, "{grown} bytes more after {FLOOD} events");
 
@@ -238,7 +249,7 @@ fn garbage_ends_its_connection_and_nothing_else() {
     let mut house = House::new(calm(), None);
     let mut good = house.listener();
     let mut random = SplitMix64::new(6);
-    for round in 0..300 {
+    for round in 0..100 {
         let length = 1 + random.below(6000);
         let mut bytes: Vec<u8> = (0..length).map(|_| random.bits() as u8).collect();
         if round % 3 == 0 {
@@ -250,7 +261,9 @@ fn garbage_ends_its_connection_and_nothing_else() {
         let _ = stream.write_all(&bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "round {round}, {length} bytes");
+        }
         let answer = String::from_utf8(answer).unwrap();
         let known = ["", "{\"refused\":\"greeting\"}\n", "{\"refused\":\"chatter\"}\n"];
         assert!(known.contains(&answer.as_str()), "{answer}");
@@ -291,7 +304,10 @@ fn heartbeats_and_health_come_by_themselves() {
             _ => {}
         }
     };
-    assert_eq!((health.at, health.overruns, health.queued, health.queue, health.listeners), (4096, 3, 2, 256, 1));
+    assert_eq!(
+        (health.at, health.overruns, health.queued, health.queue, health.listeners),
+        (4096, 3, 2, 256, 1)
+    );
 }
 
 #[test]

@@ -30,8 +30,10 @@ const MODULES: &[(&str, &[&str])] = &[
     ("lib", ANY),
     ("main", ANY),
 ];
-const ANY: &[&str] =
-    &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "tell", "settings", "cli"];
+const ANY: &[&str] = &[
+    "spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "tell", "settings",
+    "cli",
+];
 
 /// Where a foreign library may be named.
 enum Home {

@@ -64,9 +64,7 @@ mod mqtt {
     use std::time::Duration;
 
     use harmonynet::settings::Settings;
-    use harmonynet::tell::{
-        MAX_PASSWORD_BYTES, MqttOptions, Password, Tls, id_of_machine, machine_id,
-    };
+    use harmonynet::tell::{MAX_PASSWORD_BYTES, MqttOptions, Password, Tls, id_of_machine, machine_id};
 
     /// Most bytes of a file of certificates.
     const MAX_CA_BYTES: usize = 1 << 20;
@@ -86,7 +84,8 @@ mod mqtt {
             Password::of_file(&content)
                 .ok_or(format!("mqtt.password_file {file}: wants 1 to {MAX_PASSWORD_BYTES} bytes"))
         });
-        let id = settings.text("mqtt.id").map(Into::into).or_else(|| machine_id().map(|id| id_of_machine(&id)));
+        let id =
+            settings.text("mqtt.id").map(Into::into).or_else(|| machine_id().map(|id| id_of_machine(&id)));
         let usual_port = if tls == Tls::Off { 1883 } else { 8883 };
         Ok(MqttOptions {
             host: text("mqtt.broker"),

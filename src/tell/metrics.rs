@@ -97,7 +97,12 @@ impl Totals {
             page.value("state", &[("state", state.name())], u8::from(state == self.last.state));
         }
         let confidence = self.last.confidence.unwrap_or(0.0);
-        page.plain("confidence", "gauge", "Probability of the likeliest label, 0 where there is none", confidence);
+        page.plain(
+            "confidence",
+            "gauge",
+            "Probability of the likeliest label, 0 where there is none",
+            confidence,
+        );
         page.plain("level_dbfs", "gauge", "Sound level, relative to a full-scale sine", self.last.level_dbfs);
         page.plain("heard_seconds_total", "counter", "Sound heard", seconds(health.heard));
         page.head("lost_seconds_total", "counter", "Sound lost, by whose fault");
@@ -195,7 +200,7 @@ mod tests {
     #[test]
     fn every_line_is_well_formed_and_each_name_is_described_once() {
         let mut totals = Totals::new("harmonynet 1.0".try_into().unwrap(), labels(&["jazz", "rock"]));
-        ["jazz", "jazz", "rock", "polka"].map(|name| totals.count(&genre(name)));
+        ["jazz", "jazz", "rock", "polka"].iter().for_each(|name| totals.count(&genre(name)));
         totals.lost_events = 7;
         let vitals = Vitals::new();
         vitals.set_health(crate::flow::Health { overruns: 3, heard: 44_100, ..Default::default() });

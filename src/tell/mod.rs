@@ -29,12 +29,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::encode::{Encoding, NoEvent, decode_json, decode_postcard};
-use self::narrator::{Narrator, cut};
-use self::schema::Hello;
 #[cfg(feature = "mqtt")]
 pub use self::mqtt::{
     MAX_PASSWORD_BYTES, MqttError, MqttOptions, NameError, Password, Tls, id_of_machine, machine_id,
 };
+use self::narrator::{Narrator, cut};
+use self::schema::Hello;
 pub use self::server::Limits;
 use self::server::{Doors, Server};
 use self::socket::Place;
@@ -116,7 +116,9 @@ impl Teller {
             opened.map_err(|error| errors.push(TellError::Port(address, error.kind()))).ok()
         });
         let server = (socket.is_some() || port.is_some())
-            .then(|| Server::start(Doors { socket, port }, options.limits, hello(labels), Arc::clone(&vitals)))
+            .then(|| {
+                Server::start(Doors { socket, port }, options.limits, hello(labels), Arc::clone(&vitals))
+            })
             .and_then(|started| started.map_err(|error| errors.push(TellError::Server(error.kind()))).ok());
         #[cfg(feature = "mqtt")]
         let mqtt = options.mqtt.as_ref().and_then(|options| {

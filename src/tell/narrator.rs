@@ -23,9 +23,10 @@ impl Narrator {
         let verdict = Verdict::of(scene);
         let fault = verdict.fault;
         let genre = verdict.genre.clone().filter(|_| verdict.state == Condition::Genre);
-        let is_news = self.told.as_ref().is_none_or(|told| {
-            (told.state, &told.genre, told.fault) != (verdict.state, &genre, fault)
-        });
+        let is_news = self
+            .told
+            .as_ref()
+            .is_none_or(|told| (told.state, &told.genre, told.fault) != (verdict.state, &genre, fault));
         if is_news {
             let before = self.told.as_ref().map_or(Condition::Listening, |told| told.state);
             let since = self.told.as_ref().map_or(0, |told| told.since);

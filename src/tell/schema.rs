@@ -238,8 +238,7 @@ mod tests {
             (f32::INFINITY, 1.0),
             (f32::NEG_INFINITY, 0.0),
         ] {
-            let scene =
-                Scene { state: State::Genre { label: 0, confidence: value }, ..Scene::default() };
+            let scene = Scene { state: State::Genre { label: 0, confidence: value }, ..Scene::default() };
             assert_eq!(Verdict::of(&scene).confidence, Some(expected), "{value}");
         }
     }
@@ -254,13 +253,9 @@ mod tests {
 
     #[test]
     fn names_are_those_of_json() {
-        for state in [
-            Condition::Listening,
-            Condition::Silence,
-            Condition::Unsure,
-            Condition::Genre,
-            Condition::Fault,
-        ] {
+        for state in
+            [Condition::Listening, Condition::Silence, Condition::Unsure, Condition::Genre, Condition::Fault]
+        {
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("{:?}", state.name()));
         }
     }

@@ -10,15 +10,10 @@ use crate::tell::schema::Condition;
 /// Topics and payloads of all sensors.
 pub(super) fn sensors(options: &MqttOptions, topics: &Topics, labels: &Labels) -> Vec<(String, String)> {
     let genres: Vec<&str> = labels.iter().map(|label| label.as_str()).collect();
-    let states: Vec<&str> = [
-        Condition::Listening,
-        Condition::Silence,
-        Condition::Unsure,
-        Condition::Genre,
-        Condition::Fault,
-    ]
-    .map(Condition::name)
-    .to_vec();
+    let states: Vec<&str> =
+        [Condition::Listening, Condition::Silence, Condition::Unsure, Condition::Genre, Condition::Fault]
+            .map(Condition::name)
+            .to_vec();
     [
         (
             "sensor",
@@ -99,7 +94,10 @@ mod tests {
             let value: Value = serde_json::from_str(payload).unwrap();
             assert_eq!(value["device"]["name"], options.name.as_str());
             assert_eq!(value["device"]["identifiers"][0], "harmonynet_kitchen");
-            assert_eq!((&value["state_topic"], &value["availability_topic"]), (&json!("h/kitchen/state"), &json!("h/kitchen/status")));
+            assert_eq!(
+                (&value["state_topic"], &value["availability_topic"]),
+                (&json!("h/kitchen/state"), &json!("h/kitchen/status"))
+            );
             let id = value["unique_id"].as_str().unwrap().to_string();
             let key = id.strip_prefix("harmonynet_kitchen_").unwrap();
             assert_eq!(value["value_template"], format!("{{{{ value_json.{key} }}}}"));

@@ -109,7 +109,10 @@ impl core::fmt::Display for MqttError {
             Self::Name(error) => error.fmt(f),
             Self::PasswordWithoutUser => f.write_str("there is a password but no user; set mqtt.user"),
             Self::Certificates(why) => {
-                write!(f, "the certificates cannot be used ({why}); mqtt.ca_file wants a CA certificate in PEM")
+                write!(
+                    f,
+                    "the certificates cannot be used ({why}); mqtt.ca_file wants a CA certificate in PEM"
+                )
             }
             Self::System(kind) => write!(f, "{kind}"),
         }
@@ -238,10 +241,17 @@ mod tests {
 
     #[test]
     fn a_password_is_a_line_and_never_shown() {
-        for (content, expected) in
-            [("secret\n", Some("secret")), ("secret\r\n", Some("secret")), (" a b ", Some(" a b ")), ("\n", None)]
-        {
-            assert_eq!(Password::of_file(content.as_bytes()), expected.map(|p| Password(p.into())), "{content:?}");
+        for (content, expected) in [
+            ("secret\n", Some("secret")),
+            ("secret\r\n", Some("secret")),
+            (" a b ", Some(" a b ")),
+            ("\n", None),
+        ] {
+            assert_eq!(
+                Password::of_file(content.as_bytes()),
+                expected.map(|p| Password(p.into())),
+                "{content:?}"
+            );
         }
         assert_eq!(Password::of_file(&[b'x'; MAX_PASSWORD_BYTES + 2]), None);
         assert_eq!(format!("{:?}", Password(b"secret".to_vec())), "Password");
@@ -265,6 +275,8 @@ mod tests {
         );
         assert!(payload(&unsure).contains(r#""genre":null"#) && payload(&unsure).contains("81.2"));
         let fault = payload(&fault);
-        assert!(fault.contains(r#""problem":"ON""#) && fault.contains(r#""fault":"the microphone went away""#));
+        assert!(
+            fault.contains(r#""problem":"ON""#) && fault.contains(r#""fault":"the microphone went away""#)
+        );
     }
 }

@@ -103,7 +103,11 @@ pub(super) mod tests {
         assert_eq!(check(&options()), Ok(()));
         let cases: &[(&str, Set, &[&str])] = &[
             ("mqtt.broker", |o, t| o.host = t.into(), &["", "a b", "mqtt://x", "u@x", "x\n"]),
-            ("mqtt.id", |o, t| o.id = t.into(), &["", "a/b", "ä", "x y", "+", "012345678901234567890123456789012"]),
+            (
+                "mqtt.id",
+                |o, t| o.id = t.into(),
+                &["", "a/b", "ä", "x y", "+", "012345678901234567890123456789012"],
+            ),
             ("mqtt.name", |o, t| o.name = t.into(), &["", "a\u{7}", " a"]),
             ("mqtt.topic", |o, t| o.topic = t.into(), &["", "/a", "a/", "a//b", "a/#", "+/a", "$SYS", "a\0"]),
             ("mqtt.discovery", |o, t| o.discovery = t.into(), &["", "#"]),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use mio::net::{TcpStream, UnixStream};
 
 use super::Limits;
-use super::greeting::{MAX_REQUEST_BYTES, Wish, wish};
+use super::greeting::{Wish, wish};
 use super::outbox::Outbox;
 use crate::tell::encode::{Encoded, Encoding, Frame, frame};
 use crate::tell::schema::{Event, Lost, Refused};
@@ -89,11 +89,9 @@ impl Connection {
     /// Takes what came in.
     pub(super) fn read(&mut self) -> Turn {
         let mut bytes = [0; 512];
-        // Bounded, so that one who never stops talking holds nobody up.
-        for _ in 0..MAX_REQUEST_BYTES / bytes.len() {
-            if self.mute {
-                return Turn::Stay;
-            }
+        // Until nothing is left, or it would not be announced again. One who never stops talking is soon closing, and
+        // what is left unread then is about to be closed upon.
+        while !self.mute && !matches!(self.phase, Phase::Closing) {
             match self.stream.read(&mut bytes) {
                 Ok(0) => {
                     // It may listen on. If it doesn't, sending will tell.
@@ -113,7 +111,6 @@ impl Connection {
                 Err(_) => return Turn::Gone,
             }
         }
-        // Nobody who gets on with us says as much: what is left unread is about to be closed upon.
         Turn::Stay
     }
 

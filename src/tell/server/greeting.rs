@@ -7,7 +7,7 @@ use crate::tell::schema::{Refused, VERSION};
 /// Longest first line, line feed included.
 const MAX_LINE_BYTES: usize = 64;
 /// Longest HTTP request.
-pub(super) const MAX_REQUEST_BYTES: usize = 4096;
+const MAX_REQUEST_BYTES: usize = 4096;
 
 /// What the other end wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

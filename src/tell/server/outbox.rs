@@ -8,32 +8,32 @@ use crate::tell::encode::Frame;
 /// A listener's events, the oldest first.
 #[derive(Debug)]
 pub(super) struct Outbox {
+    /// What no byte is sent of.
     frames: VecDeque<Frame>,
     room: usize,
-    /// Bytes of the first frame that are gone already.
-    sent: usize,
-    /// Events that were lost directly before the first frame that is not begun.
+    /// What is begun, and how many bytes of it are sent: it has to be ended, or nothing after it would be understood.
+    begun: Option<(Frame, usize)>,
+    /// Events that were lost directly before `frames`.
     lost: u64,
+    /// Tells of them, made for the last attempt to send. It takes no place from events.
+    notice: Option<Frame>,
 }
 
 impl Outbox {
     /// For `room` events, at least 1.
     pub(super) fn new(room: usize) -> Self {
-        // A begun frame and the one that tells of a loss come on top.
-        Self { frames: VecDeque::with_capacity(room + 2), room, sent: 0, lost: 0 }
+        Self { frames: VecDeque::with_capacity(room), room, begun: None, lost: 0, notice: None }
     }
 
     /// Adds an event; the number of events that are lost by it.
     pub(super) fn push(&mut self, frame: Frame) -> u64 {
-        let begun = usize::from(self.sent > 0);
-        let lost = self.frames.len() >= self.room + begun;
-        if lost {
-            // What is begun has to be ended, or nothing after it would be understood.
-            self.frames.remove(begun);
+        let full = self.frames.len() >= self.room;
+        if full {
+            self.frames.pop_front();
             self.lost += 1;
         }
         self.frames.push_back(frame);
-        u64::from(lost)
+        u64::from(full)
     }
 
     /// Counts events that were lost before they came here.
@@ -43,28 +43,41 @@ impl Outbox {
 
     /// The bytes to send next. Where events were lost before them, `tell` makes the event that says so.
     pub(super) fn next(&mut self, tell: impl FnOnce(u64) -> Frame) -> Option<&[u8]> {
-        if self.sent == 0 && self.lost > 0 && !self.frames.is_empty() {
-            self.frames.push_front(tell(std::mem::take(&mut self.lost)));
+        self.notice = None;
+        match &self.begun {
+            Some((frame, sent)) => Some(&frame[*sent..]),
+            None if self.lost > 0 && !self.frames.is_empty() => {
+                Some(&self.notice.insert(tell(self.lost))[..])
+            }
+            None => self.frames.front().map(|frame| &frame[..]),
         }
-        self.frames.front().map(|frame| &frame[self.sent..])
     }
 
-    /// Bytes of [`next`](Self::next) are sent.
+    /// So many bytes of [`next`](Self::next) are sent.
     pub(super) fn sent(&mut self, bytes: usize) {
-        self.sent += bytes;
-        if self.frames.front().is_some_and(|frame| frame.len() <= self.sent) {
-            self.frames.pop_front();
-            self.sent = 0;
+        let (frame, sent) = match (self.begun.take(), self.notice.take()) {
+            (Some(begun), _) => begun,
+            (None, Some(notice)) => {
+                self.lost = 0;
+                (notice, 0)
+            }
+            (None, None) => match self.frames.pop_front() {
+                Some(frame) => (frame, 0),
+                None => return,
+            },
+        };
+        if sent + bytes < frame.len() {
+            self.begun = Some((frame, sent + bytes));
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.begun.is_none() && self.frames.is_empty()
     }
 
-    /// Events that wait.
+    /// Events that wait, one that is begun among them.
     pub(super) fn len(&self) -> usize {
-        self.frames.len()
+        self.frames.len() + usize::from(self.begun.is_some())
     }
 }
 
@@ -108,9 +121,27 @@ mod tests {
         assert!(outbox.next(|_| frame("")).is_some());
         outbox.sent(2);
         let capacity = outbox.frames.capacity();
-        let lost: u64 = (0..100_000).map(|i| outbox.push(frame(&format!("{i};")))).sum();
+        let mut lost = 0;
+        for i in 0..100_000 {
+            lost += outbox.push(frame(&format!("{i};")));
+            assert!(outbox.next(|_| frame("")).is_some(), "an attempt that sends nothing");
+        }
         assert_eq!((lost, outbox.len()), (99_998, 3));
         assert_eq!(outbox.frames.capacity(), capacity);
         assert_eq!(drain(&mut outbox, 100), "gun;[99998]99998;99999;");
+    }
+
+    #[test]
+    fn attempts_that_fail_forget_no_loss() {
+        let mut outbox = Outbox::new(1);
+        for text in ["a;", "b;", "c;"] {
+            outbox.push(frame(text));
+            assert!(outbox.next(|lost| frame(&format!("[{lost}]"))).is_some());
+        }
+        // A notice that is begun stands; what is lost then belongs to the next.
+        assert_eq!(outbox.next(|lost| frame(&format!("[{lost}]"))), Some(&b"[2]"[..]));
+        outbox.sent(1);
+        outbox.push(frame("d;"));
+        assert_eq!(drain(&mut outbox, 1), "2][1]d;");
     }
 }

@@ -15,7 +15,7 @@ use harmonynet::tell::schema::{Event, VERSION};
 ///
 /// # Errors
 /// There is no such socket, or it broke off; what came is no event.
-pub fn listen(
+pub(crate) fn listen(
     path: &str,
     mut out: impl Write,
     enough: impl Fn(&Event) -> bool,

@@ -134,7 +134,7 @@ fn both_encodings_say_the_same_and_latecomers_are_told_the_state() {
 
 #[test]
 fn a_slow_listener_learns_of_every_event_that_it_lost_and_memory_stays_flat() {
-    const FLOOD: u64 = 200_000;
+    const FLOOD: u64 = 1_000_000;
     let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     let mut house = House::alone(calm(), None);
     let mut slow = house.listener();

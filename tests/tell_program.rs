@@ -111,7 +111,7 @@ fn what_cannot_be_opened_is_told_and_listening_goes_on() {
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success() && text.contains(expected), "{settings:?}: {text}");
-        assert!(text.contains("heard 1."), "it listened all the same: {text}");
+        assert!(text.contains("\nheard "), "it listened all the same: {text}");
     }
     let printed = program()
         .args(["config", "--print", "--set", &format!("mqtt.password_file={secret}"), "--set", "mqtt.user=u"])

@@ -218,6 +218,27 @@ impl core::fmt::Display for Fault {
     }
 }
 
+/// How listening fares, counted since it began (pipeline → whoever asks).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Samples heard, lost ones not counted.
+    pub heard: u64,
+    /// Samples that the microphone lost.
+    pub lost: u64,
+    /// Samples lost because recognizing was too slow.
+    pub dropped: u64,
+    /// Times that the microphone delivered sound after a loss, without having failed.
+    pub overruns: u64,
+    /// Times that the microphone failed while it was open.
+    pub failures: u64,
+    /// Blocks that wait to be recognized.
+    pub queued: u32,
+    /// How many may wait.
+    pub queue: u32,
+    /// Time that recognizing took.
+    pub busy: core::time::Duration,
+}
+
 /// A label's text: long enough for every genre name that fits a display.
 pub type Label = heapless::String<24>;
 

@@ -9,6 +9,7 @@
 //!   classify   int8 CNN-LSTM over a window of log-mel frames                               → Scores
 //!   decide     smoothing, hysteresis, minimum hold                                         → Verdict
 //!   display    LED matrix, terminal, JSON lines                                            ← Scene
+//!   tell       event socket, metrics, MQTT                                                 ← Scene
 //! ```
 //!
 //! Stages never import each other: they share [`spec`] (the numbers a model is trained for) and [`flow`] (the data
@@ -32,6 +33,9 @@ pub mod display;
 pub mod frontend; // samples → log-mel frames // scenes → light
 
 pub mod pipeline; // wires the stages
+
+#[cfg(feature = "tell")]
+pub mod tell; // verdicts → the rest of the house
 
 #[cfg(feature = "std")]
 pub mod settings; // file, environment and command line, over what the board calls for

@@ -18,16 +18,22 @@ const MODULES: &[(&str, &[&str])] = &[
     ("decide", &["spec", "flow"]),
     ("display", &["spec", "flow"]),
     ("pipeline", &["spec", "flow", "capture", "frontend", "classify", "decide", "display"]),
+    ("tell", &["spec", "flow"]),
     ("settings", &[]),
     (
         "cli",
-        &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "settings"],
+        &[
+            "spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "tell",
+            "settings",
+        ],
     ),
     ("lib", ANY),
     ("main", ANY),
 ];
-const ANY: &[&str] =
-    &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "settings", "cli"];
+const ANY: &[&str] = &[
+    "spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "tell", "settings",
+    "cli",
+];
 
 /// Where a foreign library may be named.
 enum Home {
@@ -47,8 +53,11 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("realfft", OneFile("capture")),
     ("microfft", OneFile("frontend")),
     ("tract_onnx", OneFile("classify")),
-    ("sha2", OneFile("classify")),
-    ("postcard", OneFile("classify")),
+    ("sha2", BelowEither("classify/hash", "tell/mqtt/names")),
+    ("rumqttc", OneFile("tell")),
+    ("postcard", BelowEither("classify", "tell/encode")),
+    ("mio", Below("tell/server")),
+    ("nix", OneFile("tell")),
     ("toml", BelowEither("classify/manifest", "settings/document")),
     ("embedded_graphics", Below("display")),
     ("embedded_hal", Below("display/leds")),

@@ -16,12 +16,14 @@ use harmonynet::pipeline::listen::{News, Summary, Threads, listen_on};
 use harmonynet::pipeline::refresher::Refresher;
 use harmonynet::settings::board::Board;
 use harmonynet::spec::SAMPLE_RATE_HZ;
+use harmonynet::tell::Teller;
 
 use super::config::{self, Loaded, SettingsArgs};
 use super::engine::{self, ModelArgs};
 use super::interrupt;
 use super::leds::{LedDisplay, Simulation, Told};
 use super::source::SourceArgs;
+use super::tell;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -131,13 +133,14 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     }
     let stop = interrupt::flag()?;
 
-    let mut stage = Stage::new(args, loaded, &source.name)?;
+    let (teller, untold) = tell::open(&loaded.settings, &labels);
+    let mut stage = Stage::new(args, loaded, &source.name, teller)?;
     stage.note(format!("engine: {says}"));
     if loaded.instead.is_some() {
         stage.tell_broken_settings();
     }
     let complaints = config::complaints(loaded).into_iter().chain(config::miswired(loaded)?);
-    complaints.for_each(|complaint| stage.note(complaint));
+    complaints.chain(untold).for_each(|complaint| stage.note(complaint));
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let threads = threads(loaded.settings.board());
@@ -168,6 +171,8 @@ struct Stage {
     /// Whether notes wait for the end, because the display owns the terminal.
     keeps_notes: bool,
     notes: VecDeque<String>,
+    /// The rest of the house.
+    teller: Teller,
     end: Result<(), End>,
 }
 
@@ -178,7 +183,7 @@ enum End {
 }
 
 impl Stage {
-    fn new(args: &ListenArgs, loaded: &Loaded, source: &str) -> Result<Self> {
+    fn new(args: &ListenArgs, loaded: &Loaded, source: &str, teller: Teller) -> Result<Self> {
         let is_terminal = stdout().is_terminal();
         let automatic = if is_terminal { DisplayArg::Terminal } else { DisplayArg::Lines };
         let kind = match args.display {
@@ -218,6 +223,7 @@ impl Stage {
             settings_are_broken: false,
             keeps_notes,
             notes: VecDeque::new(),
+            teller,
             end: Ok(()),
         })
     }
@@ -234,6 +240,7 @@ impl Stage {
     }
 
     fn take(&mut self, news: News) -> ControlFlow<()> {
+        tell::tell(&mut self.teller, &news).into_iter().for_each(|note| self.note(note));
         while let Ok(text) = self.fortunes.try_recv() {
             self.note(text);
         }
@@ -271,6 +278,7 @@ impl Stage {
     /// Says once to displays that record, and from then on for a while of every minute, that the settings are broken.
     fn tell_broken_settings(&mut self) {
         self.settings_are_broken = true;
+        self.teller.verdict(&Scene { state: BROKEN_SETTINGS, ..self.scene.clone() });
         // A display that doesn't take it ends with the first scene.
         let _ =
             self.tell(|display, scene| display.verdict(&Scene { state: BROKEN_SETTINGS, ..scene.clone() }));

@@ -16,6 +16,7 @@ mod listen;
 mod mic_test;
 mod model;
 mod source;
+mod tell;
 
 use std::process::ExitCode;
 

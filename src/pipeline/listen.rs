@@ -16,15 +16,18 @@ use crossbeam_channel::{
 };
 
 use super::Recognizer;
-use super::queue::{Sender, Sound, SoundQueue};
+use super::capture_counts::CaptureCounts;
+use super::queue::{QUEUE_BLOCKS, Sender, Sound, SoundQueue};
 use crate::capture::{Capture, CaptureError, Clock, Counters, Granted, Microphone, Supervisor};
 use crate::classify::Classifier;
 use crate::decide::Decider;
-use crate::flow::{Fault, Labels, SampleIndex, Scene, Scores, State, Verdict};
+use crate::flow::{Fault, Health, Labels, SampleIndex, Scene, Scores, State, Verdict};
 use crate::spec::MAX_LABELS;
 
 /// Blocks between two scenes while nothing but the level changes: 4 · 23 ms.
 const BLOCKS_PER_SCENE: u32 = 4;
+/// Blocks between two reports of health: 1.0 s.
+const BLOCKS_PER_REPORT: u32 = 43;
 /// News that wait for a slow display.
 const WAITING_NEWS: usize = 64;
 /// How often the display's thread looks whether it is to stop.
@@ -42,6 +45,8 @@ pub enum News {
     Opened(Granted),
     /// The microphone broke or could not be opened; a [`News::Verdict`] says the same to the display.
     Broken(Fault, CaptureError),
+    /// How listening fares, once a second while there is sound.
+    Health(Health),
     /// The recording is over; with the error where it broke off.
     Ended(Option<CaptureError>),
     /// No news for a tenth of a second: what moves on a display may move on.
@@ -133,19 +138,23 @@ where
     let began = Instant::now();
     let (news, inbox) = bounded(WAITING_NEWS);
     let mut queue = SoundQueue::default();
+    let counts = &CaptureCounts::default();
     let mut summary = std::thread::scope(|scope| {
         let capture_news = Herald { news: news.clone(), missed: 0 };
         // The capture thread needs the signal thread's handle, which is this closure's first product.
         let signal = scope.spawn(move || {
             let (sender, mut receiver) = queue.split(std::thread::current());
             std::thread::scope(|inner| {
-                let capture = inner.spawn(move || capture(threads, supervisor, sender, capture_news, stop));
+                let capture =
+                    inner.spawn(move || capture(threads, supervisor, sender, capture_news, counts, stop));
                 // Only now: threads begin where the one that starts them is kept.
                 if let Some(core) = threads.signal_core {
                     super::priority::pin(core);
                 }
                 let mut ear = SignalThread::new(recognizer, labels, Herald { news, missed: 0 });
-                while receiver.next(|sound| ear.hear(sound)) {}
+                while receiver.next(|sound| ear.hear(sound)) {
+                    ear.report(counts, receiver.waiting());
+                }
                 drop(receiver);
                 let captured = capture.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 ear.finish(captured)
@@ -208,6 +217,7 @@ fn capture<F, M, C>(
     mut supervisor: Supervisor<F, M, C>,
     mut sender: Sender<'_>,
     mut herald: Herald,
+    counts: &CaptureCounts,
     stop: &AtomicBool,
 ) -> Captured
 where
@@ -231,6 +241,7 @@ where
                 }
                 at = block.start + block.samples.len() as u64;
                 sender.block(block, patient);
+                counts.set(&supervisor.counters(), sender.dropped());
             }
             Capture::Opened(granted) => {
                 patient = granted.buffer_frames == 0;
@@ -265,12 +276,13 @@ struct SignalThread<'a, K> {
     labels: &'a Labels,
     herald: Herald,
     blocks: u32,
+    unreported: u32,
     summary: Summary,
 }
 
 impl<'a, K: Classifier> SignalThread<'a, K> {
     fn new(recognizer: Recognizer<K>, labels: &'a Labels, herald: Herald) -> Self {
-        Self { recognizer, labels, herald, blocks: 0, summary: Summary::default() }
+        Self { recognizer, labels, herald, blocks: 0, unreported: 0, summary: Summary::default() }
     }
 
     fn hear(&mut self, sound: &Sound) {
@@ -285,6 +297,7 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
                     count(summary, verdict, scores);
                     herald.tell(News::Verdict(decider.scene(labels), scores.cloned()), *patient);
                 });
+                self.unreported += 1;
                 self.blocks += 1;
                 if told {
                     self.blocks = 0;
@@ -304,6 +317,22 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
             Sound::End(reason) => herald.tell(News::Ended(*reason), true),
         }
         self.summary.busy += began.elapsed();
+    }
+
+    /// Tells now and then how listening fares.
+    fn report(&mut self, counts: &CaptureCounts, waiting: usize) {
+        if self.unreported < BLOCKS_PER_REPORT {
+            return;
+        }
+        self.unreported = 0;
+        let health = Health {
+            heard: self.summary.heard,
+            queued: waiting as u32,
+            queue: QUEUE_BLOCKS as u32,
+            busy: self.summary.busy,
+            ..counts.health()
+        };
+        self.herald.tell(News::Health(health), false);
     }
 
     fn finish(self, captured: Captured) -> Summary {

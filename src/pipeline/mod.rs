@@ -11,6 +11,8 @@
 mod recognizer;
 
 #[cfg(feature = "std")]
+mod capture_counts;
+#[cfg(feature = "std")]
 pub mod listen;
 #[cfg(feature = "std")]
 mod priority;

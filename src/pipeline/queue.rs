@@ -11,6 +11,8 @@ use crate::flow::{Block, Fault, SampleIndex};
 
 /// Slots of the queue: 256 blocks are 5.9 s of sound, more than any board needs for one verdict. 0.5 MiB.
 const SLOTS: usize = 257;
+/// How much may wait in the queue.
+pub const QUEUE_BLOCKS: usize = SLOTS - 1;
 
 /// What travels from the capture thread to the signal thread.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,6 +143,12 @@ impl Drop for Receiver<'_> {
 }
 
 impl Receiver<'_> {
+    /// How much waits.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.consumer.len()
+    }
+
     /// Waits for what comes next and hands it to `take` in place; `false` once the sender is gone and everything was
     /// taken. Must run on the thread that [`SoundQueue::split`] was told.
     pub fn next(&mut self, take: impl FnOnce(&Sound)) -> bool {
@@ -192,7 +200,7 @@ mod tests {
         for i in 0..SLOTS as u64 + 1 {
             sender.block(&block(100 * i, u64::from(i == 256)), false);
         }
-        assert_eq!(sender.dropped(), 200);
+        assert_eq!((sender.dropped(), receiver.waiting()), (200, QUEUE_BLOCKS));
         assert!(receiver.next(|_| {}));
         sender.block(&block(100 * SLOTS as u64 + 100, 3), false);
         drop(sender);

@@ -102,6 +102,9 @@ pub const TABLES: &[(&str, &str)] = &[
     ("verdict", "How sure and how loud it must be."),
     ("display", "What shows the genre. Pins, buses and voltages: boards/README.md."),
     ("wiring", "What else hangs on the board."),
+    ("events", "A local socket that tells other programs. What it says: src/tell/README.md."),
+    ("metrics", "Numbers for Prometheus."),
+    ("mqtt", "An MQTT broker that is told, and Home Assistant by it."),
 ];
 
 /// Every setting, grouped by table, in the order of [`TABLES`].
@@ -256,5 +259,80 @@ pub const KEYS: &[Key] = &[
         name: "wiring.also", kind: Kind::Texts, preset: Preset::Is(""),
         option: None, formerly: &[],
         help: "What else is wired, so that conflicts are found: GPIO17, i2c-1:0x70, spi0.1, or a display such as ws2812@spi0.0",
+    },
+    Key {
+        name: "events.socket", kind: Kind::Text, preset: Preset::Automatic("no socket"),
+        option: None, formerly: &[],
+        help: "Path of the event socket, such as /run/harmonynet/events.sock; metrics are served there too",
+    },
+    Key {
+        name: "events.group", kind: Kind::Text, preset: Preset::Automatic("the user's own"),
+        option: None, formerly: &[],
+        help: "Group whose members may listen at the event socket",
+    },
+    Key {
+        name: "events.listeners", kind: Kind::Integer(1, 64), preset: Preset::Is("16"),
+        option: None, formerly: &[],
+        help: "Connections on the event socket at most; further ones are refused",
+    },
+    Key {
+        name: "metrics.address", kind: Kind::Text, preset: Preset::Automatic("no port"),
+        option: None, formerly: &[],
+        help: "Address and port on which Prometheus finds /metrics, such as 127.0.0.1:9464; whoever reaches it may read it",
+    },
+    Key {
+        name: "mqtt.broker", kind: Kind::Text, preset: Preset::Automatic("no broker"),
+        option: None, formerly: &["mqtt.host"],
+        help: "Host name or address of the MQTT broker",
+    },
+    Key {
+        name: "mqtt.port", kind: Kind::Integer(1, 65_535), preset: Preset::Automatic("1883, with TLS 8883"),
+        option: None, formerly: &[],
+        help: "Port of the broker",
+    },
+    Key {
+        name: "mqtt.tls", kind: Kind::Flag, preset: Preset::Is("false"),
+        option: None, formerly: &[],
+        help: "Secure the connection; without, user and password cross the network in clear",
+    },
+    Key {
+        name: "mqtt.ca_file", kind: Kind::Text, preset: Preset::Automatic("what the system trusts"),
+        option: None, formerly: &[],
+        help: "File with the certificates (PEM) of the authority that the broker's certificate comes from",
+    },
+    Key {
+        name: "mqtt.user", kind: Kind::Text, preset: Preset::Automatic("none"),
+        option: None, formerly: &["mqtt.username"],
+        help: "User at the broker",
+    },
+    Key {
+        name: "mqtt.password_file", kind: Kind::Text, preset: Preset::Automatic("none"),
+        option: None, formerly: &[],
+        help: "File whose first line is the password; make it readable for the program's user alone",
+    },
+    Key {
+        name: "mqtt.id", kind: Kind::Text, preset: Preset::Automatic("made from the machine's id"),
+        option: None, formerly: &[],
+        help: "This device in topics and ids: 1 to 32 letters, digits, _ and -; another id is another device",
+    },
+    Key {
+        name: "mqtt.name", kind: Kind::Text, preset: Preset::Is("harmonynet"),
+        option: None, formerly: &[],
+        help: "This device's name in Home Assistant",
+    },
+    Key {
+        name: "mqtt.topic", kind: Kind::Text, preset: Preset::Is("harmonynet"),
+        option: None, formerly: &[],
+        help: "First part of the topics of all devices",
+    },
+    Key {
+        name: "mqtt.discovery", kind: Kind::Text, preset: Preset::Is("homeassistant"),
+        option: None, formerly: &[],
+        help: "First part of the topics in which Home Assistant looks for devices",
+    },
+    Key {
+        name: "mqtt.every_s", kind: Kind::Integer(1, 3600), preset: Preset::Is("10"),
+        option: None, formerly: &[],
+        help: "Seconds between messages while nothing but confidence and level changes; a change is told at once",
     },
 ];

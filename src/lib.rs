@@ -41,6 +41,6 @@ pub mod tell; // verdicts → the rest of the house
 pub mod settings; // file, environment and command line, over what the board calls for
 
 /// The README's example is a test.
-#[cfg(all(doctest, feature = "tract"))]
+#[cfg(all(doctest, feature = "native", feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

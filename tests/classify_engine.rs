@@ -71,7 +71,7 @@ fn auto_takes_the_native_model_where_there_is_one() {
 fn a_native_model_that_is_missing_is_named_with_the_mend() {
     let error = load(&package(false), Choice::Native, Precision::Int8).unwrap_err();
     assert!(
-        matches!(error, EngineError::Native(NativeLoadError::Package(PackageError::NoNative { .. }))),
+        matches!(&error, EngineError::Native(why) if matches!(**why, NativeLoadError::Package(PackageError::NoNative { .. }))),
         "{error}"
     );
     assert!(error.to_string().contains("quantize"), "{error}");
@@ -103,7 +103,7 @@ fn a_damaged_native_model_is_refused_and_not_passed_over() {
         *native = packages::entry("native.hnn", &std::fs::read(&file).unwrap(), &native.golden);
     });
     assert!(
-        matches!(refused(&folder), EngineError::Native(NativeLoadError::Model { .. })),
+        matches!(refused(&folder), EngineError::Native(why) if matches!(*why, NativeLoadError::Model { .. })),
         "{}",
         refused(&folder)
     );

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use harmonynet::tell::schema::Event;
 
-#[path = "../examples/listener.rs"]
+#[path = "clients/listener.rs"]
 mod listener;
 
 fn program() -> Command {
@@ -56,7 +56,7 @@ fn both_examples_hear_the_device() {
     wait_for(&path);
 
     let python = Command::new("python3")
-        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/examples/listener.py"), socket, "2"])
+        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/listener.py"), socket, "2"])
         .stderr(Stdio::inherit())
         .stdout(Stdio::piped())
         .spawn();

@@ -133,10 +133,10 @@ pub enum EngineError {
     FloatOnIntegers,
     /// The native engine refuses the package.
     #[cfg(feature = "native")]
-    Native(NativeLoadError),
+    Native(Box<NativeLoadError>),
     /// tract refuses the package.
     #[cfg(feature = "tract")]
-    Tract(LoadError),
+    Tract(Box<LoadError>),
 }
 
 impl core::fmt::Display for EngineError {
@@ -202,13 +202,15 @@ impl Engine {
         match form {
             #[cfg(feature = "native")]
             Form::Native => {
-                let engine = NativeClassifier::load(package, frontend).map_err(EngineError::Native)?;
+                let engine = NativeClassifier::load(package, frontend)
+                    .map_err(|error| EngineError::Native(Box::new(error)))?;
                 Ok(Self::Native(Box::new(engine)))
             }
             #[cfg(feature = "tract")]
             Form::Graph(precision) => {
                 let options = LoadOptions { precision, allow_float, frontend: *frontend };
-                let engine = TractClassifier::load(package, &options).map_err(EngineError::Tract)?;
+                let engine = TractClassifier::load(package, &options)
+                    .map_err(|error| EngineError::Tract(Box::new(error)))?;
                 Ok(Self::Tract(Box::new(engine)))
             }
             #[cfg(not(all(feature = "native", feature = "tract")))]

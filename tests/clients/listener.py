@@ -2,8 +2,8 @@
 """Listens at the event socket and prints what the device believes. Standard library only.
 
     harmonynet listen --set events.socket=/tmp/events.sock &
-    python3 examples/listener.py /tmp/events.sock          # for ever
-    python3 examples/listener.py /tmp/events.sock 3        # the first 3 verdicts
+    python3 tests/clients/listener.py /tmp/events.sock          # for ever
+    python3 tests/clients/listener.py /tmp/events.sock 3        # the first 3 verdicts
 """
 
 import json

@@ -49,10 +49,10 @@ fn package(with_native: bool) -> TempDir {
     packages::write(&manifest, &[("int8.onnx", &onnx), ("native.hnn", &native)])
 }
 
-fn load(folder: &TempDir, choice: Choice, precision: Precision) -> Result<Engine, EngineError> {
+fn load(folder: &TempDir, choice: Choice, precision: Precision) -> Result<Engine, Box<EngineError>> {
     let package = Package::open(folder.path()).unwrap();
     let form = Form::choose(package.manifest(), choice, precision)?;
-    Engine::load(&package, form, &FrontendSpec::SHIPPED, false)
+    Ok(Engine::load(&package, form, &FrontendSpec::SHIPPED, false)?)
 }
 
 fn loaded(folder: &TempDir, choice: Choice) -> &'static str {
@@ -71,7 +71,7 @@ fn auto_takes_the_native_model_where_there_is_one() {
 fn a_native_model_that_is_missing_is_named_with_the_mend() {
     let error = load(&package(false), Choice::Native, Precision::Int8).unwrap_err();
     assert!(
-        matches!(error, EngineError::Native(NativeLoadError::Package(PackageError::NoNative { .. }))),
+        matches!(*error, EngineError::Native(NativeLoadError::Package(PackageError::NoNative { .. }))),
         "{error}"
     );
     assert!(error.to_string().contains("quantize"), "{error}");
@@ -103,7 +103,7 @@ fn a_damaged_native_model_is_refused_and_not_passed_over() {
         *native = packages::entry("native.hnn", &std::fs::read(&file).unwrap(), &native.golden);
     });
     assert!(
-        matches!(refused(&folder), EngineError::Native(NativeLoadError::Model { .. })),
+        matches!(*refused(&folder), EngineError::Native(NativeLoadError::Model { .. })),
         "{}",
         refused(&folder)
     );
@@ -121,7 +121,7 @@ fn a_native_model_of_other_weights_is_told_by_the_golden_window() {
 fn what_contradicts_itself_or_is_not_there_is_refused() {
     let folder = package(true);
     let error = load(&folder, Choice::Native, Precision::Float).unwrap_err();
-    assert_eq!(error, EngineError::FloatOnIntegers);
+    assert_eq!(*error, EngineError::FloatOnIntegers);
     let error = load(&folder, Choice::Auto, Precision::Float).unwrap_err().to_string();
     assert!(error.contains("graphs.float is missing"), "{error}");
     assert_eq!(

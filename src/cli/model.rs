@@ -5,7 +5,7 @@ use clap::Args;
 use harmonynet::classify::engine::{Engine, Form};
 use harmonynet::spec::SAMPLE_RATE_HZ;
 
-use super::engine::{self, ModelArgs};
+use super::engine::ModelArgs;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &ModelCommand) -> Result<()> {
 fn summary(engine: &Engine) -> String {
     match engine {
         #[cfg(feature = "native")]
-        Engine::Native(_) => format!("golden window verified; {}", engine::describe(engine)),
+        Engine::Native(_) => format!("golden window verified; {}", super::engine::describe(engine)),
         #[cfg(feature = "tract")]
         Engine::Tract(tract) => {
             use harmonynet::classify::tract::Role;

@@ -108,8 +108,8 @@ fn a_wrong_board_is_told_with_file_line_field_and_mend() {
         ("cores = 4", "cores = 2", "capture_core", "threads.capture_core: there are 2 cores; count from 0"),
         (
             "cores = 4",
-            "cores = 4\nengine = \"warp\"",
-            "[threads]",
+            "engine = \"warp\"\ncores = 4",
+            "cores = 4",
             "processor.engine: `warp` is not known; allowed: auto, native, tract",
         ),
         (

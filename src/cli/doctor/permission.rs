@@ -10,7 +10,7 @@ pub(super) fn mend(files: &Files, path: &str) -> String {
     let group = group(files, gid).filter(|_| mode & 0o060 == 0o060);
     match group {
         Some(group) if group.members.contains(&name) => format!(
-            "{name} is in the group `{}` since this session began: log in again, or restart the service",
+            "{name} is in the group `{}` since this login began: log in again, or restart the service",
             group.name
         ),
         Some(group) => format!(

@@ -167,7 +167,7 @@ def write(out: Path, count: int, seed: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Write sounds that aren't music, for training with `train.py --negatives`.",
+        description="Write sounds that aren't music, for training with `train.py --not-music`.",
         epilog="example: python models/train/negatives.py --out not-music && "
         "harmonynet features --out not-music-features not-music",
     )

@@ -103,6 +103,20 @@ fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     }
 }
 
+/// Zero in the sums, q0 to q7.
+macro_rules! no_sums {
+    () => {
+        "vmov.i32 q0, #0
+        vmov.i32 q1, #0
+        vmov.i32 q2, #0
+        vmov.i32 q3, #0
+        vmov.i32 q4, #0
+        vmov.i32 q5, #0
+        vmov.i32 q6, #0
+        vmov.i32 q7, #0"
+    };
+}
+
 /// From four sums per output, in q0, to four bytes at `r10`, by the constants at `r0 + 48`: for whole positions' ends.
 ///
 /// The rule's odd bit may be taken after half a step was added: only at a tie does it change the result, and there both
@@ -188,14 +202,7 @@ unsafe extern "C" fn quads(line: &Line) {
         "ldr r11, [r0, #40]",
         "mov r12, #0",
         "2:",
-        "vmov.i32 q0, #0",
-        "vmov.i32 q1, #0",
-        "vmov.i32 q2, #0",
-        "vmov.i32 q3, #0",
-        "vmov.i32 q4, #0",
-        "vmov.i32 q5, #0",
-        "vmov.i32 q6, #0",
-        "vmov.i32 q7, #0",
+        no_sums!(),
         "ldr r1, [r0, #24]",
         "mov lr, #0",
         // r3 to r6: the four corners in two lines.
@@ -333,6 +340,22 @@ fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
     }
 }
 
+/// Sixteen rows' sums, each in two parts in q0 to q7, to `r2`.
+macro_rules! store_rows {
+    () => {
+        "vpadd.i32 d0, d0, d1
+        vpadd.i32 d1, d2, d3
+        vpadd.i32 d2, d4, d5
+        vpadd.i32 d3, d6, d7
+        vpadd.i32 d4, d8, d9
+        vpadd.i32 d5, d10, d11
+        vpadd.i32 d6, d12, d13
+        vpadd.i32 d7, d14, d15
+        vst1.32 {{d0-d3}}, [r2]!
+        vst1.32 {{d4-d7}}, [r2]"
+    };
+}
+
 /// Two groups of eight rows: weights in q8 to q11, features in d24 and d25.
 macro_rules! eight_rows {
     ($first:literal, $second:literal, $third:literal, $fourth:literal) => {
@@ -379,14 +402,7 @@ unsafe extern "C" fn project_rows(
         "ldr r12, [sp]",
         "push {{r4, r5}}",
         "vpush {{d8-d15}}",
-        "vmov.i32 q0, #0",
-        "vmov.i32 q1, #0",
-        "vmov.i32 q2, #0",
-        "vmov.i32 q3, #0",
-        "vmov.i32 q4, #0",
-        "vmov.i32 q5, #0",
-        "vmov.i32 q6, #0",
-        "vmov.i32 q7, #0",
+        no_sums!(),
         // r4, r5: rows of the first and of the second group; their second halves 32 bytes on.
         "mov r4, r0",
         "add r5, r0, r12",
@@ -417,16 +433,7 @@ unsafe extern "C" fn project_rows(
         "vld1.8 {{d16-d19}}, [r4]",
         eight_rows!("q4", "q5", "q6", "q7"),
         "4:",
-        "vpadd.i32 d0, d0, d1",
-        "vpadd.i32 d1, d2, d3",
-        "vpadd.i32 d2, d4, d5",
-        "vpadd.i32 d3, d6, d7",
-        "vpadd.i32 d4, d8, d9",
-        "vpadd.i32 d5, d10, d11",
-        "vpadd.i32 d6, d12, d13",
-        "vpadd.i32 d7, d14, d15",
-        "vst1.32 {{d0-d3}}, [r2]!",
-        "vst1.32 {{d4-d7}}, [r2]",
+        store_rows!(),
         "vpop {{d8-d15}}",
         "pop {{r4, r5}}",
         "bx lr",
@@ -461,14 +468,7 @@ unsafe extern "C" fn recur_rows(
         ".fpu neon",
         "ldr r12, [sp]",
         "vpush {{d8-d15}}",
-        "vmov.i32 q0, #0",
-        "vmov.i32 q1, #0",
-        "vmov.i32 q2, #0",
-        "vmov.i32 q3, #0",
-        "vmov.i32 q4, #0",
-        "vmov.i32 q5, #0",
-        "vmov.i32 q6, #0",
-        "vmov.i32 q7, #0",
+        no_sums!(),
         "sub r12, r12, #32",
         "2:",
         "vld1.32 {{d24[]}}, [r1]!",
@@ -484,16 +484,7 @@ unsafe extern "C" fn recur_rows(
         "vmlal.s16 q7, d23, d24",
         "subs r3, r3, #1",
         "bne 2b",
-        "vpadd.i32 d0, d0, d1",
-        "vpadd.i32 d1, d2, d3",
-        "vpadd.i32 d2, d4, d5",
-        "vpadd.i32 d3, d6, d7",
-        "vpadd.i32 d4, d8, d9",
-        "vpadd.i32 d5, d10, d11",
-        "vpadd.i32 d6, d12, d13",
-        "vpadd.i32 d7, d14, d15",
-        "vst1.32 {{d0-d3}}, [r2]!",
-        "vst1.32 {{d4-d7}}, [r2]",
+        store_rows!(),
         "vpop {{d8-d15}}",
         "bx lr",
     );

@@ -49,6 +49,8 @@ test-train: ## the training recipe's tests, in a Python environment in target/ (
 lint: ## formatting, clippy, documentation, licences of dependencies, scripts, the model card's tables
 	@.ci/setup lint
 	cargo fmt --all --check
+	@# The firmware is a workspace of its own: its lock file goes stale unseen when the library's dependencies change.
+	cargo metadata --locked --quiet --format-version 1 --manifest-path tests/bare-metal/Cargo.toml >/dev/null
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked

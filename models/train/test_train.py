@@ -300,8 +300,10 @@ class Training(Scratch):
     not_music: Path | None = None
     rooms: list[Path] = []
 
-    def go(self, name: str, config: train.Config | None = None, **arguments: int) -> train.Trainer:
-        source = train.Source(self.features, self.split, "part", self.not_music, tuple(self.rooms))
+    def go(
+        self, name: str, config: train.Config | None = None, teachers_of: Path | None = None, **arguments: int
+    ) -> train.Trainer:
+        source = train.Source(self.features, self.split, "part", self.not_music, tuple(self.rooms), teachers_of)
         return train.train(config or self.config, source, self.folder / name, **arguments)
 
     def test_a_resumed_run_ends_like_an_uninterrupted_one(self) -> None:
@@ -374,6 +376,14 @@ class Training(Scratch):
         torch.testing.assert_close(opinion, sum(each) / 3)
         with self.assertRaisesRegex(export.ExportError, "is a teacher"):
             export.load_run(self.folder / "run" / names[0])
+        again = self.go("again", config, teachers_of=self.folder / "run")
+        self.assertEqual([path.name for path in (self.folder / "again").iterdir() if path.is_dir()], [])
+        torch.testing.assert_close(again.opinion(x), opinion)
+        other = train.Config(**{**config.__dict__, "lesson_epochs": 3})
+        with self.assertRaisesRegex(train.TrainError, "lesson_epochs was 16 and is now 3; leave out --teachers-of"):
+            self.go("other", other, teachers_of=self.folder / "run")
+        with self.assertRaisesRegex(train.TrainError, "no such teacher"):
+            self.go("other", config, teachers_of=self.folder / "again")
         with self.assertRaisesRegex(train.TrainError, "no such teacher: parrot"):
             self.go("other", train.Config(**{**self.config.__dict__, "teachers": "parrot"}))
 

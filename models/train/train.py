@@ -381,19 +381,37 @@ def _replace(path: Path, content: dict) -> None:
     partial.replace(path)
 
 
+def difference(old: dict, record: dict, sections: tuple[str, ...]) -> str | None:
+    """The first thing in which two runs' records differ; `None` where there is none."""
+    for section in sections:
+        for field, value in record[section].items():
+            if old[section].get(field) != value:
+                return f"{section}.{field} was {old[section].get(field)!r} and is now {value!r}"
+    return None
+
+
 def check_same(run: Path, record: dict) -> None:
     """Refuses to continue a run with another configuration, data, front-end or code."""
     path = run / "training.json"
     if not path.is_file():
         return
     old = json.loads(path.read_text(encoding="utf-8"))
-    for section in ("configuration", "frontend", "data", "code"):
-        for field, value in record[section].items():
-            if old[section].get(field) != value:
-                raise TrainError(
-                    f"{run}: {section}.{field} was {old[section].get(field)!r} and is now {value!r}; "
-                    "choose another --run folder, or delete this one to start over"
-                )
+    if found := difference(old, record, ("configuration", "frontend", "data", "code")):
+        raise TrainError(f"{run}: {found}; choose another --run folder, or delete this one to start over")
+
+
+def check_teacher(run: Path, record: dict) -> None:
+    """Refuses a teacher that isn't finished, or was taught otherwise or other things. It never heard rooms, and its
+    code may be an earlier one: its opinions are as good."""
+    path = run / "training.json"
+    if not path.is_file():
+        raise TrainError(f"{run}: no such teacher")
+    old = json.loads(path.read_text(encoding="utf-8"))
+    if not old["result"]["finished"]:
+        raise TrainError(f"{run}: not finished; go on with its own run first")
+    heard = {**record["data"], "rooms": old["data"].get("rooms")}
+    if found := difference(old, {**record, "data": heard}, ("configuration", "frontend", "data")):
+        raise TrainError(f"{run}: {found}; leave out --teachers-of, and teachers are trained here")
 
 
 def new_record(
@@ -444,6 +462,7 @@ class Source:
     column: str = "fault_filtered_split"
     not_music: Path | None = None
     rooms: tuple[Path, ...] = ()
+    teachers_of: Path | None = None  # another run, whose finished teachers teach here too
 
 
 def train(config: Config, source: Source, run: Path, stop_after: int | None = None) -> Trainer:
@@ -493,12 +512,17 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
 
     taught = []
     for name, teaching in teacher_configs(config).items():
-        teacher = one(teaching, replace(parts, rooms=[]), run / name, [])
-        if not teacher.finished:
-            return teacher
-        best = torch.load(run / name / "best.pt", map_location="cpu", weights_only=True)
-        teacher.averaged.model.load_state_dict(best["model"])
-        taught.append(teacher.averaged.model)
+        if source.teachers_of:
+            folder = source.teachers_of / name
+            check_teacher(folder, new_record(teaching, frontend, entries, labels, beside))
+        else:
+            folder = run / name
+            teacher = one(teaching, replace(parts, rooms=[]), folder, [])
+            if not teacher.finished:
+                return teacher
+        model = network_for(teaching, len(labels), frontend.spec["hop"])
+        model.load_state_dict(torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["model"])
+        taught.append(model.eval())
     return one(config, parts, run, taught)
 
 
@@ -535,6 +559,9 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
     )
     parser.add_argument(
         "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of takes in rooms (see rooms.py)"
+    )
+    parser.add_argument(
+        "--teachers-of", type=Path, metavar="DIR", help="another run, whose finished teachers teach here: none is trained"
     )
     texts = {
         "network": "what is trained; all but harmonynet are teachers, which aren't exported",
@@ -586,7 +613,9 @@ def main() -> None:
     args, config = parse()
     torch.set_num_threads(args.threads)
     try:
-        source = Source(args.features, args.split, args.split_column, args.not_music, tuple(args.rooms))
+        source = Source(
+            args.features, args.split, args.split_column, args.not_music, tuple(args.rooms), args.teachers_of
+        )
         trainer = train(config, source, args.run, args.stop_after)
     except (data.DataError, TrainError) as error:
         sys.exit(f"train: {error}")

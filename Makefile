@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/target/tools/bin:$(HOME)/.cargo/bin:$(PATH)
 ARGS ?= listen --or-demo
 BARE_METAL := thumbv7em-none-eabihf
 # What a device needs that listens to a microphone.
-SMALL := alsa,files,native,cli
+SMALL := alsa,linux,native,cli
 
 .PHONY: help run small test test-arm test-train lint bench insn bare-metal clean
 

@@ -124,6 +124,12 @@ fn every_feature_is_checked_alone_and_the_program_with_either_engine() {
         assert!(sets.contains(&format!("{engine},cli").as_str()), "the program with {engine} alone");
     }
     assert!(sets.contains(&"native,recordings"), "the program's commands for recordings without tract");
+    for many in ["files", "recordings"] {
+        assert!(
+            !made_of("cli").contains(&format!("\"{many}\"")),
+            "a device with a microphone needs no {many}"
+        );
+    }
     let small = std::fs::read_to_string(root().join("Makefile")).unwrap();
     let small = small.lines().find_map(|line| line.strip_prefix("SMALL := ")).unwrap();
     assert!(sets.contains(&small) && !small.contains("tract"), "what `make small` builds: {small}");

@@ -10,8 +10,8 @@ ARGS ?= listen --or-demo
 BARE_METAL := thumbv7em-none-eabihf
 # What a device needs that listens to a microphone and shows the genre on LEDs.
 SMALL := alsa,linux,native,cli
-# Inlining makes code large that is optimized for speed, and of the signal path only what says so must be inlined: so held back,
-# it executes 1 % more instructions.
+# Inlining makes code large that is optimized for speed, and of the signal path nearly all that must be inlined says so: with it
+# held back, the path executes 1 % more instructions per second of sound on x86-64, 3 % on a Cortex-A53.
 SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-threshold=30
 # No tables for unwinding the stack.
 SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/small.ld'

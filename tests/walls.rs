@@ -110,8 +110,10 @@ fn every_feature_is_checked_alone_and_the_program_with_either_engine() {
     let sets = script.lines().find_map(|line| line.strip_prefix("for set in ")).unwrap();
     let sets: Vec<&str> = sets.trim_end_matches("; do").split_whitespace().collect();
     let made_of = |name: &str| features.iter().find(|(feature, _)| feature == name).unwrap().1.clone();
-    for (feature, _) in features.iter().filter(|(feature, _)| !["default", "cli"].contains(&feature.as_str()))
-    {
+    for (feature, _) in features.iter().filter(|(feature, _)| {
+        // These want an engine.
+        !["default", "cli", "recordings"].contains(&feature.as_str())
+    }) {
         assert!(
             sets.contains(&feature.as_str()),
             "`{feature}` is a feature that .ci/features does not check"
@@ -120,6 +122,13 @@ fn every_feature_is_checked_alone_and_the_program_with_either_engine() {
     for engine in ["native", "tract"] {
         assert!(!made_of("cli").contains(&format!("\"{engine}\"")), "the program must do without {engine}");
         assert!(sets.contains(&format!("{engine},cli").as_str()), "the program with {engine} alone");
+    }
+    assert!(sets.contains(&"native,recordings"), "the program's commands for recordings without tract");
+    for many in ["files", "recordings"] {
+        assert!(
+            !made_of("cli").contains(&format!("\"{many}\"")),
+            "a device with a microphone needs no {many}"
+        );
     }
     let small = std::fs::read_to_string(root().join("Makefile")).unwrap();
     let small = small.lines().find_map(|line| line.strip_prefix("SMALL := ")).unwrap();

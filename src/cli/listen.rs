@@ -32,8 +32,8 @@ Examples:
   harmonynet listen --device usb:serial=A1B2        that USB microphone, whatever port and number it has
   harmonynet listen --device dsnoop:CARD=Device     a microphone shared with other programs
   harmonynet listen --demo=disco                    self-made music, through ALSA
-  harmonynet listen song.flac                       a recording, at its own pace
-  harmonynet listen song.flac --room kitchen        a recording, as a device across the kitchen would hear it
+[files]  harmonynet listen song.flac                       a recording, at its own pace
+[files+rooms]  harmonynet listen song.flac --room kitchen        a recording, as a device across the kitchen would hear it
   arecord -f S16_LE -r 48000 | harmonynet listen -  raw samples from another program
   harmonynet listen --json --seconds 60             a minute of verdicts for a program
   harmonynet listen --display max7219               an LED display on this board (see `display-test`)

@@ -24,7 +24,7 @@ Examples:
   harmonynet mic-test                                  ten seconds of the microphone of the settings
   harmonynet mic-test 30 --device hw:1                 half a minute of the second sound card
   harmonynet mic-test --config harmonynet.toml --save  and write channel and silence threshold into that file
-  harmonynet mic-test song.flac                        of a recording
+[files]  harmonynet mic-test song.flac                        of a recording
   arecord -c 2 -f S32_LE -r 48000 | harmonynet mic-test - --channels 2 --format S32_LE
   harmonynet mic-test --json | jq .suggested           for a program
 
@@ -39,8 +39,12 @@ const SECONDS: f64 = 10.0;
 /// Options of `mic-test`.
 #[derive(Args)]
 #[command(mut_arg("file", |arg| arg
-    .value_name("SECONDS|FILE")
-    .help("How long to measure, or a recording to measure instead of a microphone; `-` for raw samples on standard input")
+    .value_name(if cfg!(feature = "files") { "SECONDS|FILE" } else { "SECONDS|-" })
+    .help(if cfg!(feature = "files") {
+        "How long to measure, or a recording to measure instead of a microphone; `-` for raw samples on standard input"
+    } else {
+        "How long to measure; `-` for raw samples on standard input instead of a microphone"
+    })
     .conflicts_with(Resettable::Reset)))]
 #[command(mut_arg("or_demo", |arg| arg.conflicts_with(Resettable::Reset).conflicts_with("demo")))]
 pub(crate) struct MicTestArgs {

@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use harmonynet::capture::demo::Piece;
-#[cfg(feature = "rooms")]
+#[cfg(all(feature = "files", feature = "rooms"))]
 use harmonynet::capture::room::{Acoustics, Place};
-use harmonynet::capture::{
-    CaptureError, Channel, FileMicrophone, Microphone, Pace, Paced, PcmStream, SampleFormat, SystemClock,
-};
+use harmonynet::capture::{CaptureError, Channel, Microphone, Pace, PcmStream, SampleFormat};
+#[cfg(feature = "files")]
+use harmonynet::capture::{FileMicrophone, Paced, SystemClock};
 
 use super::demo;
 
@@ -18,7 +18,11 @@ use super::demo;
 #[derive(Args, Debug)]
 pub(crate) struct SourceArgs {
     /// Recording to listen to instead of a microphone (WAV, FLAC, MP3, Ogg); `-` for raw samples on standard input
-    #[arg(value_name = "FILE", conflicts_with_all = ["device", "demo"])]
+    #[cfg_attr(
+        not(feature = "files"),
+        arg(help = "`-`: raw samples on standard input instead of a microphone")
+    )]
+    #[arg(value_name = if cfg!(feature = "files") { "FILE" } else { "-" }, conflicts_with_all = ["device", "demo"])]
     file: Option<PathBuf>,
 
     // Help and default of this and `channel` come from the table of settings.
@@ -41,12 +45,12 @@ pub(crate) struct SourceArgs {
     pace: PaceArg,
 
     /// Hear the recording as a device in this simulated room would
-    #[cfg(feature = "rooms")]
+    #[cfg(all(feature = "files", feature = "rooms"))]
     #[arg(long, value_name = "NAME", value_parser = place(), requires = "file")]
     room: Option<Place>,
 
     /// How far the noise in the room lies below the music, decibels
-    #[cfg(feature = "rooms")]
+    #[cfg(all(feature = "files", feature = "rooms"))]
     #[arg(long, value_name = "DB", default_value_t = 20.0, requires = "room", allow_negative_numbers = true)]
     snr: f64,
 
@@ -129,19 +133,19 @@ impl SourceArgs {
         }
     }
 
-    #[cfg(feature = "rooms")]
+    #[cfg(all(feature = "files", feature = "rooms"))]
     fn recording(&self, file: &Path, pace: Pace) -> Result<Source> {
         self.room.map_or_else(|| recording(file, pace), |place| in_room(file, pace, &place, self.snr))
     }
 
-    #[cfg(not(feature = "rooms"))]
+    #[cfg(not(all(feature = "files", feature = "rooms")))]
     #[expect(clippy::unused_self, reason = "with rooms it asks which")]
     fn recording(&self, file: &Path, pace: Pace) -> Result<Source> {
         recording(file, pace)
     }
 
     fn pipe(&self) -> Result<Source> {
-        #[cfg(feature = "rooms")]
+        #[cfg(all(feature = "files", feature = "rooms"))]
         anyhow::ensure!(
             self.room.is_none(),
             "--room needs a recording that can be read twice, not standard input"
@@ -164,7 +168,7 @@ fn piece() -> impl TypedValueParser<Value = Piece> {
 }
 
 /// A simulated room by its name.
-#[cfg(feature = "rooms")]
+#[cfg(all(feature = "files", feature = "rooms"))]
 pub(crate) fn place() -> impl TypedValueParser<Value = Place> {
     PossibleValuesParser::new(Place::ALL.map(|place| place.name))
         .try_map(|name| Place::named(&name).ok_or("no such room"))
@@ -200,18 +204,26 @@ fn microphone(_: &str, _: Channel) -> Result<Source> {
 }
 
 /// A recording, opened once: what can't be opened now won't be later.
+#[cfg(feature = "files")]
 fn recording(file: &Path, pace: Pace) -> Result<Source> {
     let microphone = FileMicrophone::open(file)?;
     Ok(Source {
         name: file.display().to_string(),
         open: once(Box::new(Paced::new(microphone, pace, SystemClock::default()))),
-
         _files: None,
     })
 }
 
+#[cfg(not(feature = "files"))]
+fn recording(file: &Path, _: Pace) -> Result<Source> {
+    anyhow::bail!(
+        "{}: this build reads no recordings: build it with --features files, or pipe raw samples to `-`",
+        file.display()
+    )
+}
+
 /// A recording, played in a room.
-#[cfg(feature = "rooms")]
+#[cfg(all(feature = "files", feature = "rooms"))]
 fn in_room(file: &Path, pace: Pace, place: &Place, snr_db: f64) -> Result<Source> {
     let acoustics = Acoustics::new(place, FileMicrophone::open(file)?.granted().rate_hz);
     let open = || -> Result<_> { Ok(FileMicrophone::open(file)?) };

@@ -128,6 +128,20 @@ impl Conv<'_> {
     pub(super) fn groups(&self) -> usize {
         file::groups_per_frame(self.inputs)
     }
+
+    /// Whether a sum of outputs `from` to `to` may lie exactly between two steps, so that it matters which of them is even.
+    ///
+    /// A sum s, 0 ≤ s ≤ most, times the mantissa, which is odd · 2ᵏ, is a tie where it is half a step, 2^(shift − 1), more
+    /// than whole steps. Then 2^(shift − 1 − k) divides s; there is none where that is more than `most`.
+    pub(super) fn may_tie(&self, outputs: core::ops::Range<usize>) -> bool {
+        let most = 12 * self.groups() as u64 * 128 * 128;
+        let bias = file::i32s(self.bias).skip(outputs.start);
+        let mut scales = self.scales.iter().skip(outputs.start).zip(bias).take(outputs.len());
+        scales.any(|(scale, bias)| {
+            let most = most + bias.max(0).unsigned_abs() as u64;
+            most << scale.mantissa().trailing_zeros() >= 1 << (scale.shift() - 1)
+        })
+    }
 }
 
 /// A matrix; what its rows' sums are worth.

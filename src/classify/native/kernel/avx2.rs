@@ -70,6 +70,7 @@ fn conv_block<const SIGNED: bool>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut 
     assert!(lines.iter().all(|line| line.len() >= (2 * pooled - 1) * inputs + 4 * groups));
     assert!(block + VECTORS * WIDTH <= outputs);
     let finish: [Finish; VECTORS] = core::array::from_fn(|v| Finish::new(conv, block + WIDTH * v));
+    let ties = conv.may_tie(block..block + WIDTH * VECTORS);
     for (position, out) in out.chunks_exact_mut(outputs).enumerate() {
         // Two lines of two positions each.
         let mut sums = [[[_mm256_setzero_si256(); VECTORS]; 2]; 2];
@@ -97,7 +98,8 @@ fn conv_block<const SIGNED: bool>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut 
         }
         for (v, (finish, out)) in finish.iter().zip(out[block..].as_chunks_mut().0).enumerate() {
             let largest = |line: usize| _mm256_max_epi32(sums[line][0][v], sums[line][1][v]);
-            *out = finish.apply(_mm256_max_epi32(largest(0), largest(1)));
+            let sums = _mm256_max_epi32(largest(0), largest(1));
+            *out = if ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
         }
     }
 }
@@ -139,10 +141,10 @@ impl Finish {
     }
 
     #[target_feature(enable = "avx2")]
-    fn apply(&self, sums: __m256i) -> [i8; WIDTH] {
+    fn apply<const TIES: bool>(&self, sums: __m256i) -> [i8; WIDTH] {
         let sums = _mm256_max_epi32(_mm256_add_epi32(sums, self.bias), _mm256_setzero_si256());
-        let even = self.even.requantize(sums);
-        let odd = self.odd.requantize(_mm256_srli_epi64::<32>(sums));
+        let even = self.even.requantize::<TIES>(sums);
+        let odd = self.odd.requantize::<TIES>(_mm256_srli_epi64::<32>(sums));
         // Each result is the lowest byte of its i32.
         let both = _mm256_or_si256(even, _mm256_slli_epi64::<32>(odd));
         let lowest = _mm256_set1_epi32(0x0c08_0400);
@@ -162,11 +164,14 @@ impl Half {
 
     /// The rounding rule for sums that are not negative, in the lower half of each lane.
     #[target_feature(enable = "avx2")]
-    fn requantize(&self, sums: __m256i) -> __m256i {
+    fn requantize<const TIES: bool>(&self, sums: __m256i) -> __m256i {
         let most = _mm256_set1_epi64x(127);
         let product = _mm256_mul_epu32(sums, self.mantissas);
-        let odd = _mm256_and_si256(_mm256_srlv_epi64(product, self.shifts), _mm256_set1_epi64x(1));
-        let raised = _mm256_add_epi64(_mm256_add_epi64(product, self.half), odd);
+        let mut raised = _mm256_add_epi64(product, self.half);
+        if TIES {
+            let odd = _mm256_and_si256(_mm256_srlv_epi64(product, self.shifts), _mm256_set1_epi64x(1));
+            raised = _mm256_add_epi64(raised, odd);
+        }
         let result = _mm256_srlv_epi64(raised, self.shifts);
         _mm256_blendv_epi8(result, most, _mm256_cmpgt_epi64(result, most))
     }

@@ -68,6 +68,7 @@ fn conv_block<const V: usize, const SIGNED: bool>(
     assert!(lines.iter().all(|line| line.len() >= (2 * pooled - 1) * inputs + 4 * groups));
     assert!(block + LANES * V <= outputs && pooled.is_multiple_of(AT_ONCE));
     let finish: [Finish; V] = core::array::from_fn(|v| Finish::new(conv, block + LANES * v));
+    let ties = conv.may_tie(block..block + LANES * V);
     let shift = _mm512_set1_epi8(if SIGNED { i8::MIN } else { 0 });
     let start: [__m512i; V] =
         core::array::from_fn(
@@ -106,7 +107,8 @@ fn conv_block<const V: usize, const SIGNED: bool>(
             for (v, finish) in finish.iter().enumerate() {
                 let largest =
                     |line: usize| _mm512_max_epi32(sums[line][2 * beside][v], sums[line][2 * beside + 1][v]);
-                let done = finish.apply(_mm512_max_epi32(largest(0), largest(1)));
+                let sums = _mm512_max_epi32(largest(0), largest(1));
+                let done = if ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
                 let at = (first + beside) * outputs + block + LANES * v;
                 let to = &mut out[at..at + LANES];
                 // SAFETY: `to` has sixteen bytes.
@@ -163,10 +165,10 @@ impl Finish {
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn apply(&self, sums: __m512i) -> __m128i {
+    fn apply<const TIES: bool>(&self, sums: __m512i) -> __m128i {
         let sums = _mm512_max_epi32(_mm512_add_epi32(sums, self.bias), _mm512_setzero_si512());
-        let even = self.even.requantize(sums);
-        let odd = self.odd.requantize(_mm512_srli_epi64::<32>(sums));
+        let even = self.even.requantize::<TIES>(sums);
+        let odd = self.odd.requantize::<TIES>(_mm512_srli_epi64::<32>(sums));
         _mm512_cvtepi32_epi8(_mm512_or_si512(even, _mm512_slli_epi64::<32>(odd)))
     }
 }
@@ -181,10 +183,13 @@ impl Half {
 
     /// The rounding rule for sums that are not negative, in the lower half of each lane.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn requantize(&self, sums: __m512i) -> __m512i {
+    fn requantize<const TIES: bool>(&self, sums: __m512i) -> __m512i {
         let product = _mm512_mul_epu32(sums, self.mantissas);
-        let odd = _mm512_and_si512(_mm512_srlv_epi64(product, self.shifts), _mm512_set1_epi64(1));
-        let raised = _mm512_add_epi64(_mm512_add_epi64(product, self.half), odd);
+        let mut raised = _mm512_add_epi64(product, self.half);
+        if TIES {
+            let odd = _mm512_and_si512(_mm512_srlv_epi64(product, self.shifts), _mm512_set1_epi64(1));
+            raised = _mm512_add_epi64(raised, odd);
+        }
         _mm512_min_epu64(_mm512_srlv_epi64(raised, self.shifts), _mm512_set1_epi64(127))
     }
 }

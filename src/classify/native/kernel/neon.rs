@@ -39,7 +39,7 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     let row = 4 * conv.outputs;
     assert!(conv.outputs.is_multiple_of(V * WIDTH));
     for block in (0..conv.outputs).step_by(V * WIDTH) {
-        let finish = Finish::of::<V>(conv, block);
+        let finish = Finish::<V>::new(conv, block);
         // SAFETY: NEON is part of this architecture; the slice loaded from has 32 bytes.
         let weights: [[int16x8_t; 3]; 3] = core::array::from_fn(|frame| unsafe {
             let at = frame * row + 4 * block;
@@ -80,7 +80,7 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
                 let pair = |v: usize, i: usize| vmaxq_s32(corners[i][v], corners[i + 1][v]);
                 [vmaxq_s32(pair(0, 0), pair(0, 2)), vmaxq_s32(pair(1, 0), pair(1, 2))]
             };
-            Finish::finish(&finish, most, &mut out[block..]);
+            finish.finish(most, &mut out[block..]);
         }
     }
 }
@@ -103,57 +103,74 @@ unsafe fn sdot<const LANE: i32>(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) 
     sum
 }
 
-/// By dot products, four vectors of outputs at once.
+/// Vectors of outputs that dot products make at once.
+const DOTS: usize = 4;
+
+/// By dot products.
 fn dot_conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
-    const V: usize = 4;
-    assert!(conv.outputs.is_multiple_of(V * WIDTH));
-    for block in (0..conv.outputs).step_by(V * WIDTH) {
-        let finish = Finish::of::<V>(conv, block);
-        let out = out.chunks_exact_mut(conv.outputs).map(|out| &mut out[block..block + V * WIDTH]);
-        match conv.inputs {
-            1 => {
-                let weights = core::array::from_fn(|frame| {
-                    let row = &conv.weights[4 * (frame * conv.outputs + block)..][..16 * V];
-                    // SAFETY: NEON is part of this architecture; there are 16 · V bytes.
-                    core::array::from_fn(|v| unsafe { vld1q_s8(row[16 * v..].as_ptr().cast()) })
-                });
-                for (pooled, out) in out.enumerate() {
-                    Finish::finish(&finish, dot_first_tile(&weights, &lines, pooled), out);
-                }
+    assert!(conv.outputs.is_multiple_of(DOTS * WIDTH));
+    if conv.inputs == 1 {
+        return dot_first_layer(conv, lines, out);
+    }
+    for block in (0..conv.outputs).step_by(DOTS * WIDTH) {
+        let finish = Finish::<DOTS>::new(conv, block);
+        let weights = &conv.weights[4 * block..];
+        for (pooled, out) in out.chunks_exact_mut(conv.outputs).enumerate() {
+            finish.finish(dot_tile(conv, weights, &lines, pooled), &mut out[block..]);
+        }
+    }
+}
+
+/// Most pooled positions of the first layer that are gathered at once.
+const GATHERED: usize = 64;
+
+/// The layer of one input.
+fn dot_first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+    for (part, out) in out.chunks_mut(GATHERED * conv.outputs).enumerate() {
+        // Every line's word at each position's two bands.
+        let mut words = [[[0; 4]; 8]; GATHERED];
+        let words = &mut words[..out.len() / conv.outputs];
+        for (line, values) in lines.iter().enumerate() {
+            let pairs = values[2 * GATHERED * part..].windows(5).step_by(2);
+            for (words, pair) in words.iter_mut().zip(pairs) {
+                words[line] = [pair[0], pair[1], pair[2], pair[3]];
+                words[4 + line] = [pair[1], pair[2], pair[3], pair[4]];
             }
-            _ => {
-                let weights = &conv.weights[4 * block..];
-                for (pooled, out) in out.enumerate() {
-                    Finish::finish(&finish, dot_tile(conv, weights, &lines, pooled), out);
-                }
+        }
+        for block in (0..conv.outputs).step_by(DOTS * WIDTH) {
+            let finish = Finish::<DOTS>::new(conv, block);
+            let weights = core::array::from_fn(|frame| {
+                let row = &conv.weights[4 * (frame * conv.outputs + block)..][..16 * DOTS];
+                // SAFETY: NEON is part of this architecture; there are 16 · DOTS bytes.
+                core::array::from_fn(|v| unsafe { vld1q_s8(row[16 * v..].as_ptr().cast()) })
+            });
+            for (words, out) in words.iter().zip(out.chunks_exact_mut(conv.outputs)) {
+                finish.finish(dot_first_tile(&weights, words), &mut out[block..]);
             }
         }
     }
 }
 
-/// The largest of four positions' sums, of one input.
+/// The largest of four positions' sums, of one input: the words of four lines at one band and at the next.
 #[inline(always)]
-fn dot_first_tile(weights: &[[int8x16_t; 4]; 3], lines: &[&[i8]; 4], pooled: usize) -> [int32x4_t; 4] {
-    let words = |beside: usize| {
-        let word = |line: &[i8]| line[2 * pooled + beside..].first_chunk::<4>().map_or([0; 4], |four| *four);
-        let words = lines.map(word);
-        // SAFETY: NEON is part of this architecture; there are 16 bytes.
-        unsafe { vld1q_s8(words.as_ptr().cast()) }
-    };
-    let x = [words(0), words(1)];
-    // SAFETY: this function is reachable through `DOT` only, which is given out where the instruction was detected.
-    core::array::from_fn(|v| unsafe {
-        macro_rules! larger {
-            ($first:literal, $second:literal, $third:literal) => {{
-                let [left, right] = x.map(|x| {
-                    let sum = sdot::<$first>(vdupq_n_s32(0), weights[0][v], x);
-                    sdot::<$third>(sdot::<$second>(sum, weights[1][v], x), weights[2][v], x)
-                });
-                vmaxq_s32(left, right)
-            }};
-        }
-        vmaxq_s32(larger!(0, 1, 2), larger!(1, 2, 3))
-    })
+fn dot_first_tile(weights: &[[int8x16_t; DOTS]; 3], words: &[[i8; 4]; 8]) -> [int32x4_t; DOTS] {
+    // SAFETY: this function is reachable through `DOT` only, which is given out where the instruction was detected; there
+    // are 32 bytes.
+    unsafe {
+        let x = [0, 4].map(|first| vld1q_s8(words[first..].as_ptr().cast()));
+        core::array::from_fn(|v| {
+            macro_rules! larger {
+                ($first:literal, $second:literal, $third:literal) => {{
+                    let [left, right] = x.map(|x| {
+                        let sum = sdot::<$first>(vdupq_n_s32(0), weights[0][v], x);
+                        sdot::<$third>(sdot::<$second>(sum, weights[1][v], x), weights[2][v], x)
+                    });
+                    vmaxq_s32(left, right)
+                }};
+            }
+            vmaxq_s32(larger!(0, 1, 2), larger!(1, 2, 3))
+        })
+    }
 }
 
 /// One group of four positions times four vectors of outputs: word `$lane` of `$a` to `$d`.
@@ -283,9 +300,47 @@ fn dot_tile(conv: &Conv<'_>, weights: &[u8], lines: &[&[i8]; 4], pooled: usize) 
     [first, second, third, fourth]
 }
 
-/// Bias, ReLU and requantization of four outputs.
+/// Bias, ReLU and requantization of `V` times four outputs.
+struct Finish<const V: usize> {
+    all: [Four; V],
+    /// Whether which of two steps is even may matter.
+    ties: bool,
+}
+
+impl<const V: usize> Finish<V> {
+    /// Of the outputs from `block` on.
+    fn new(conv: &Conv<'_>, block: usize) -> Self {
+        let all = core::array::from_fn(|v| Four::new(conv, block + v * WIDTH));
+        Self { all, ties: conv.may_tie(block..block + V * WIDTH) }
+    }
+
+    #[inline(always)]
+    fn finish(&self, sums: [int32x4_t; V], out: &mut [i8]) {
+        match self.ties {
+            true => self.finish_all::<true>(sums, out),
+            false => self.finish_all::<false>(sums, out),
+        }
+    }
+
+    #[inline(always)]
+    fn finish_all<const TIES: bool>(&self, sums: [int32x4_t; V], out: &mut [i8]) {
+        const { assert!(V.is_multiple_of(2)) };
+        let out = &mut out[..V * WIDTH];
+        for (pair, out) in out.as_chunks_mut::<{ 2 * WIDTH }>().0.iter_mut().enumerate() {
+            let [first, second] = [2 * pair, 2 * pair + 1].map(|v| self.all[v].apply::<TIES>(sums[v]));
+            // SAFETY: NEON is part of this architecture; `out` has eight bytes.
+            unsafe {
+                let words = vqmovn_high_u32(vqmovn_u32(first), second);
+                let bytes = vmin_u8(vqmovn_u16(words), vdup_n_u8(127));
+                vst1_s8(out.as_mut_ptr(), vreinterpret_s8_u8(bytes));
+            }
+        }
+    }
+}
+
+/// What finishes four outputs.
 #[derive(Clone, Copy)]
-struct Finish {
+struct Four {
     bias: int32x4_t,
     mantissas: uint32x4_t,
     /// Negative shifts, which shift right, of the first two outputs and of the others.
@@ -294,12 +349,7 @@ struct Finish {
     half: [uint64x2_t; 2],
 }
 
-impl Finish {
-    /// Of `V` times four outputs from `block` on.
-    fn of<const V: usize>(conv: &Conv<'_>, block: usize) -> [Self; V] {
-        core::array::from_fn(|v| Self::new(conv, block + v * WIDTH))
-    }
-
+impl Four {
     fn new(conv: &Conv<'_>, block: usize) -> Self {
         let four = 4 * block..4 * (block + WIDTH);
         let load = |bytes: &[u8]| {
@@ -325,40 +375,27 @@ impl Finish {
         }
     }
 
-    /// Of vectors of sums, in pairs.
-    #[inline(always)]
-    fn finish<const V: usize>(all: &[Self; V], sums: [int32x4_t; V], out: &mut [i8]) {
-        const { assert!(V.is_multiple_of(2)) };
-        let out = &mut out[..V * WIDTH];
-        for (pair, out) in out.as_chunks_mut::<{ 2 * WIDTH }>().0.iter_mut().enumerate() {
-            let [first, second] = [2 * pair, 2 * pair + 1].map(|v| all[v].apply(sums[v]));
-            // SAFETY: NEON is part of this architecture; `out` has eight bytes.
-            unsafe {
-                let words = vqmovn_high_u32(vqmovn_u32(first), second);
-                let bytes = vmin_u8(vqmovn_u16(words), vdup_n_u8(127));
-                vst1_s8(out.as_mut_ptr(), vreinterpret_s8_u8(bytes));
-            }
-        }
-    }
-
     /// Saturated to 32 bits only.
     #[inline(always)]
-    fn apply(&self, sums: int32x4_t) -> uint32x4_t {
+    fn apply<const TIES: bool>(&self, sums: int32x4_t) -> uint32x4_t {
         // SAFETY: NEON is part of this architecture.
         unsafe {
             let sums = vreinterpretq_u32_s32(vmaxq_s32(vaddq_s32(sums, self.bias), vdupq_n_s32(0)));
             let low = vmlal_u32(self.half[0], vget_low_u32(sums), vget_low_u32(self.mantissas));
             let high = vmlal_high_u32(self.half[1], sums, self.mantissas);
-            vqmovn_high_u64(vqmovn_u64(self.round(low, 0)), self.round(high, 1))
+            vqmovn_high_u64(vqmovn_u64(self.round::<TIES>(low, 0)), self.round::<TIES>(high, 1))
         }
     }
 
     /// The rounding rule for products that are not negative, to which half a step was added. Its odd bit may be taken
     /// after that: only at a tie does it change the result, and there both are the same.
     #[inline(always)]
-    fn round(&self, raised: uint64x2_t, half: usize) -> uint64x2_t {
+    fn round<const TIES: bool>(&self, raised: uint64x2_t, half: usize) -> uint64x2_t {
         // SAFETY: NEON is part of this architecture.
         unsafe {
+            if !TIES {
+                return vshlq_u64(raised, self.right[half]);
+            }
             let odd = vandq_u64(vshlq_u64(raised, self.right[half]), vdupq_n_u64(1));
             vshlq_u64(vaddq_u64(raised, odd), self.right[half])
         }

@@ -70,8 +70,10 @@ impl Case {
         let spread = [7, 1 << 12, 1 << 20, 1 << 30][random.within(1000).rem_euclid(4) as usize];
         let bias = le((0..outputs).map(|_| random.within(spread)));
         let shifts: Vec<i32> = (0..outputs).map(|_| 32 + random.within(30)).collect();
-        let mantissas = (0..outputs).map(|_| (3 << 22) + random.within((1 << 22) - 1));
-        let mantissas = le(mantissas);
+        // Powers of two make ties; odd numbers among them don't.
+        let power = random.within(1000).rem_euclid(4) == 0;
+        let mantissas =
+            le((0..outputs).map(|_| if power { 1 << 23 } else { (3 << 22) + random.within((1 << 22) - 1) }));
         let least = if inputs == 1 { -127 } else { 0 };
         let lines = core::array::from_fn(|_| {
             let line = 0..(2 * pooled + 2) * inputs + 4;

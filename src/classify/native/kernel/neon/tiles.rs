@@ -62,12 +62,12 @@ pub(super) fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     let mut sums: Sums = [[[0; LANES]; LANES]; POINTS];
     for block in (0..outputs).step_by(LANES) {
         transform_weights(conv, block, &mut weights);
-        let finish = Finish::of::<{ LANES / WIDTH }>(conv, block);
+        let finish = Finish::<{ LANES / WIDTH }>::new(conv, block);
         let octets = values.chunks_exact(POINTS * inputs).zip(out.chunks_mut(LANES * outputs));
         for (values, out) in octets {
             products(values, &weights, inputs, &mut sums);
             for (tile, out) in out.chunks_exact_mut(outputs).enumerate() {
-                Finish::finish(&finish, [pool(&sums, tile, 0), pool(&sums, tile, 1)], &mut out[block..]);
+                finish.finish([pool(&sums, tile, 0), pool(&sums, tile, 1)], &mut out[block..]);
             }
         }
     }

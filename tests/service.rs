@@ -1,5 +1,5 @@
 //! The program as a service: what it tells the manager that started it, over a socket that the test holds.
-#![cfg(all(feature = "cli", feature = "native", unix))]
+#![cfg(all(feature = "alsa", feature = "cli", feature = "native"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
 use std::io::Write as _;
@@ -134,10 +134,6 @@ fn the_watchdog_is_fed_by_sound_and_by_nothing_else() {
 
 #[test]
 fn music_through_alsa_is_the_status_line() {
-    if !cfg!(feature = "alsa") {
-        eprintln!("skipped: the demo through ALSA (this build has none)");
-        return;
-    }
     let program = Managed::listen(&["--demo=disco"], Some(400_000));
     program.until("READY=1");
     program.until("WATCHDOG=1");

@@ -182,3 +182,32 @@ fn a_manager_that_is_gone_is_told_of_once_and_listening_goes_on() {
     assert_eq!(text.matches("the service manager cannot be told").count(), 1, "{text}");
     assert!(text.contains("heard 5.0 s"), "{text}");
 }
+
+#[test]
+fn the_unit_grants_what_every_board_asks_for() {
+    let boards = concat!(env!("CARGO_MANIFEST_DIR"), "/boards");
+    let unit = std::fs::read_to_string(format!("{boards}/debian/harmonynet.service")).unwrap();
+    let value = |text: &str, key: &str| -> Option<u32> {
+        text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
+    };
+    let granted = value(&unit, "LimitRTPRIO=").unwrap();
+    assert!(granted < 50, "the kernel's interrupt threads go first");
+    let mut asked = Vec::new();
+    for entry in std::fs::read_dir(boards).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            asked.extend(value(&text, "capture_priority = "));
+        }
+    }
+    assert!(asked.len() >= 8 && asked.iter().all(|asked| *asked <= granted), "{asked:?} of {granted}");
+    // The nodes of displays belong to groups that the service's user is a member of.
+    let [rules, users] = ["60-harmonynet.rules", "harmonynet.sysusers"]
+        .map(|file| std::fs::read_to_string(format!("{boards}/debian/{file}")).unwrap());
+    let groups: Vec<&str> =
+        rules.split("GROUP=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert_eq!(groups, ["gpio", "i2c", "spi"]);
+    for group in groups.iter().chain(&["audio"]) {
+        assert!(users.contains(&format!("m harmonynet {group}\n")), "{group}");
+    }
+}

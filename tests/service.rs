@@ -5,6 +5,7 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use harmonynet::capture::demo::{Piece, render};
@@ -12,12 +13,12 @@ use harmonynet::capture::demo::{Piece, render};
 /// So long nobody has to wait who is going to be told something.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Sound that was written has been worked off when nothing is told for so long.
-const QUIET: Duration = Duration::from_secs(4);
+const QUIET: Duration = Duration::from_secs(6);
 const RATE_HZ: u32 = 22_050;
 
 /// A program under a manager that is this test; killed with its owner.
 struct Managed {
-    socket: UnixDatagram,
+    messages: Receiver<String>,
     child: Child,
     folder: tempfile::TempDir,
 }
@@ -38,15 +39,23 @@ impl Managed {
         }
         command.arg("listen").args(arguments).args(["--display", "none"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        Self { socket, child: command.spawn().unwrap(), folder }
+        let (teller, messages) = channel();
+        // Taken at once, as a manager does: who tells waits where the socket is full.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count) = socket.recv(&mut buffer) {
+                let message = String::from_utf8_lossy(&buffer[..count]).trim_end().to_string();
+                if teller.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { messages, child: command.spawn().unwrap(), folder }
     }
 
     /// The next message within `time`.
     fn told(&self, time: Duration) -> Option<String> {
-        self.socket.set_read_timeout(Some(time)).unwrap();
-        let mut buffer = [0; 4096];
-        let count = self.socket.recv(&mut buffer).ok()?;
-        Some(std::str::from_utf8(&buffer[..count]).unwrap().trim_end().to_string())
+        self.messages.recv_timeout(time).ok()
     }
 
     /// Messages up to the first that begins with `begin`, that one last.
@@ -105,8 +114,8 @@ const PIPE: &[&str] = &["-", "--rate", "22050", "--pace", "fast"];
 #[test]
 fn the_watchdog_is_fed_by_sound_and_by_nothing_else() {
     let mut program = Managed::listen(PIPE, Some(4));
-    let first = program.rest();
-    assert_eq!(first, ["STATUS=waiting for sound"], "without sound it is neither ready nor alive");
+    assert_eq!(program.until("STATUS="), ["STATUS=waiting for sound"]);
+    assert_eq!(program.rest(), [""; 0], "without sound it is neither ready nor alive");
 
     program.play(8);
     let while_playing = program.rest();

@@ -16,7 +16,7 @@ SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-thr
 # No tables for unwinding the stack.
 SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/small.ld'
 
-.PHONY: help run small test test-arm test-train lint bench insn bare-metal clean
+.PHONY: help run small deb test test-arm test-deb test-train lint bench insn bare-metal clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,12 @@ small: ## the program with the native engine alone, without tract: target/small/
 	  --features $(SMALL) --bin harmonynet -- $(SMALL_LINKING) $$packed
 	@stat --format %s target/small/harmonynet | awk '{ print int(($$1 + 1023) / 1024) }'
 
+deb: ## a Debian package of program, model, boards and service, for this machine's processor: target/debian
+	@.ci/setup deb
+	cargo build --release --locked
+	cargo deb --no-build --locked --quiet
+	@ls -s --block-size=KiB target/debian/harmonynet_*.deb
+
 test: ## every test: features one by one, the core without an operating system, the whole workspace, the documentation
 	@.ci/setup test
 	.ci/features check
@@ -48,6 +54,10 @@ test: ## every test: features one by one, the core without an operating system, 
 test-arm: ## the native engine's tests on emulated processors of the boards: Cortex-A53, -A76, -A7 and ARM1176
 	@.ci/setup test-arm
 	.ci/arm test
+
+test-deb: deb ## the package in a clean Debian root (wants root; downloads packages): install, upgrade, removal, purge; leaves target/deb.log
+	@.ci/setup test-deb
+	.ci/deb-test target/deb.log
 
 test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)
 	@.ci/setup test-train
@@ -64,7 +74,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/arm
+	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/arm .ci/deb-test boards/debian/postinst boards/debian/postrm
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)

@@ -68,6 +68,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("rustix", BelowEither("pipeline/priority", "cli/doctor/machine")),
     ("crossterm", OneFile("display")),
     ("ctrlc", OneFile("cli")),
+    ("sd_notify", OneFile("cli")),
     ("jiff", OneFile("cli")),
     ("indicatif", OneFile("cli")),
     ("npyz", OneFile("cli")),

@@ -29,7 +29,7 @@ Exit code 1 where anything is wrong.";
 /// Options that say where settings are.
 #[derive(Args, Debug)]
 pub(crate) struct SettingsArgs {
-    /// Settings file [default: /etc/harmonynet.toml, where there is one]
+    /// Settings file [default: /etc/harmonynet/harmonynet.toml, where there is one]
     #[arg(long, value_name = "FILE", env = "HARMONYNET_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{IsTerminal as _, stdout};
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -22,6 +23,8 @@ use super::config::{self, Loaded, SettingsArgs};
 use super::engine::{self, ModelArgs};
 use super::interrupt;
 use super::leds::{LedDisplay, Simulation, Told};
+use super::log::Log;
+use super::service::Service;
 use super::source::SourceArgs;
 use super::tell;
 
@@ -49,6 +52,8 @@ const KEPT_NOTES: usize = 20;
 const BROKEN_SHOWN_SECONDS: u64 = 5;
 /// What it says.
 const BROKEN_SETTINGS: State = State::Fault { fault: Fault::Settings };
+/// And what a service manager's status line then says besides.
+const BROKEN_REMARK: &str = " (settings file broken, see the log)";
 
 /// Options of `listen`.
 #[derive(Args, Debug)]
@@ -144,7 +149,18 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let threads = threads(loaded.settings.board());
-    let summary = listen_on(threads, supervisor, recognizer, &labels, &stop, |news| stage.take(news));
+    let mut service = Service::of_environment(if loaded.instead.is_some() { BROKEN_REMARK } else { "" });
+    let shown = &mut stage;
+    // With this closure the service's end is told: before the threads have ended, which a microphone may hold up.
+    let show = move |news: News| {
+        service
+            .as_mut()
+            .and_then(|service| service.take(&news))
+            .into_iter()
+            .for_each(|note| shown.note(note));
+        shown.take(news)
+    };
+    let summary = listen_on(threads, supervisor, recognizer, &labels, &stop, show);
     stage.close(&summary, &labels)
 }
 
@@ -171,6 +187,8 @@ struct Stage {
     /// Whether notes wait for the end, because the display owns the terminal.
     keeps_notes: bool,
     notes: VecDeque<String>,
+    log: Log,
+    began: Instant,
     /// The rest of the house.
     teller: Teller,
     end: Result<(), End>,
@@ -223,6 +241,8 @@ impl Stage {
             settings_are_broken: false,
             keeps_notes,
             notes: VecDeque::new(),
+            log: Log::default(),
+            began: Instant::now(),
             teller,
             end: Ok(()),
         })
@@ -230,7 +250,7 @@ impl Stage {
 
     fn note(&mut self, text: String) {
         if !self.keeps_notes {
-            eprintln!("{text}");
+            self.log.take(&text, self.began.elapsed()).into_iter().for_each(|line| eprintln!("{line}"));
             return;
         }
         if self.notes.len() == KEPT_NOTES {
@@ -250,6 +270,11 @@ impl Stage {
                 self.show()
             }
             News::Verdict(scene, _) => {
+                let broken = State::Fault { fault: Fault::Classifier };
+                if scene.state == broken && self.scene.state != broken {
+                    // A microphone's fault comes as news of its own.
+                    self.note(format!("{}; {}", Fault::Classifier, Fault::Classifier.mend()));
+                }
                 self.scene = scene;
                 self.tell(|display, scene| display.verdict(scene))?;
                 self.show()
@@ -319,6 +344,7 @@ impl Stage {
             self.note(text);
         }
         self.notes.iter().for_each(|note| eprintln!("{note}"));
+        self.log.rest().into_iter().for_each(|rest| eprintln!("{rest}"));
         eprintln!("{}", describe(summary, labels));
         match self.scene.state {
             State::Genre { confidence, .. } => {

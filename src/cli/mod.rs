@@ -17,8 +17,10 @@ mod files;
 mod interrupt;
 mod leds;
 mod listen;
+mod log;
 mod mic_test;
 mod model;
+mod service;
 mod source;
 mod tell;
 

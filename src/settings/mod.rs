@@ -29,7 +29,7 @@ pub use self::problem::{Problem, Problems};
 pub use self::value::{Kind, Value, minutes};
 
 /// Where the settings file is looked for if nobody names one.
-pub const DEFAULT_FILE: &str = "/etc/harmonynet.toml";
+pub const DEFAULT_FILE: &str = "/etc/harmonynet/harmonynet.toml";
 
 #[cfg(test)]
 mod tests;

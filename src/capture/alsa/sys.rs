@@ -98,7 +98,10 @@ impl SystemPcm {
         let format = configure(&pcm, options)?;
         let granted = granted(&pcm, format).map_err(configuring)?;
         let software = pcm.sw_params_current().map_err(configuring)?;
-        software.set_avail_min(granted.period_frames.into()).map_err(configuring)?;
+        // Frames are C's `long`: as wide as it says.
+        let period =
+            pcm.hw_params_current().and_then(|current| current.get_period_size()).map_err(configuring)?;
+        software.set_avail_min(period).map_err(configuring)?;
         pcm.sw_params(&software).map_err(configuring)?;
         drop(software);
         let copied = granted.access == Access::ReadWrite;

@@ -7,13 +7,14 @@ use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use harmonynet::capture::{Channel, FileMicrophone};
+use harmonynet::capture::Channel;
 use harmonynet::display::words;
 use harmonynet::flow::{Labels, State};
 use harmonynet::pipeline::recording::{Recording, recognize};
 
 use super::engine::{self, ModelArgs};
 use super::files;
+use super::sound::Sound;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -23,6 +24,7 @@ Examples:
   harmonynet classify --csv *.flac        a table for a spreadsheet
   harmonynet classify --graph float x.wav with the model before quantization
   harmonynet classify --engine tract *.mp3  by the reference engine
+  harmonynet classify --demo              self-made music, in place of recordings
 
 A recording's scores are the normalized geometric mean of its windows' (of the built-in model 3.88 s, every
 2.04 s). It needs at least one window; a shorter one is told as `listening`.";
@@ -46,12 +48,16 @@ pub(crate) struct ClassifyArgs {
     jobs: Option<usize>,
 
     /// Recordings (WAV, FLAC, MP3, Ogg), or folders of them
-    #[arg(required = true, value_name = "FILES")]
+    #[arg(required_unless_present = "demo", value_name = "FILES")]
     files: Vec<PathBuf>,
+
+    /// The pieces of self-made music, as demo/<piece>
+    #[arg(long)]
+    demo: bool,
 }
 
 pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
-    let recordings = files::recordings(&args.files)?;
+    let sounds = Sound::all(&args.files, args.demo)?;
     let package = args.model.package()?;
     let frontend = engine::frontend(&package)?;
     let policy = engine::policy(package.manifest())?;
@@ -65,7 +71,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
     if args.csv {
         write_csv(&mut csv::Writer::from_writer(stdout()), csv_header(&labels))?;
     }
-    let items: Vec<(usize, &PathBuf)> = recordings.iter().enumerate().collect();
+    let items: Vec<(usize, &Sound)> = sounds.iter().enumerate().collect();
     let failed = files::in_parallel_with(
         &items,
         args.jobs,
@@ -73,14 +79,14 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
             let first = first.lock().ok().and_then(|mut first| first.take());
             first.map_or_else(|| args.model.engine(&package), Ok)
         },
-        |engine, &(index, path)| {
-            let result =
-                FileMicrophone::open(path).map_err(anyhow::Error::from).and_then(|mut microphone| {
-                    recognize(&mut microphone, Channel::Mix, &frontend, engine, &policy)
-                        .with_context(|| path.display().to_string())
-                });
+        |engine, &(index, sound)| {
+            let path = sound.path();
+            let result = sound.open().and_then(|mut microphone| {
+                recognize(&mut microphone, Channel::Mix, &frontend, engine, &policy)
+                    .with_context(|| path.display().to_string())
+            });
             let (text, error) = match result {
-                Ok(recording) => (describe(args, path, &recording, &labels, name)?, None),
+                Ok(recording) => (describe(args, &path, &recording, &labels, name)?, None),
                 Err(error) => (String::new(), Some(error)),
             };
             if let Ok(mut printer) = printer.lock() {
@@ -89,7 +95,7 @@ pub(crate) fn run(args: &ClassifyArgs) -> Result<()> {
             error.map_or(Ok(()), Err)
         },
     );
-    ensure!(failed == 0, "{failed} of {} recordings could not be classified", recordings.len());
+    ensure!(failed == 0, "{failed} of {} recordings could not be classified", sounds.len());
     Ok(())
 }
 

@@ -7,16 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use harmonynet::capture::demo::{DemoPlayer, Piece};
-use harmonynet::capture::{Channel, FileMicrophone, Microphone};
+use harmonynet::capture::{Channel, Microphone};
 use harmonynet::classify::package::Package;
 use harmonynet::frontend::{Frontend, FrontendState};
 use harmonynet::pipeline::recording::read_to_end;
 use harmonynet::spec::{FrontendSpec, MEL_BANDS};
 use npyz::WriterBuilder as _;
 
-use super::demo::RATE_HZ as DEMO_RATE_HZ;
 use super::files;
+use super::sound::Sound;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -74,27 +73,18 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<()> {
     let spec = specification(args)?;
     let frontend = Frontend::new(spec)?;
     write_specification(&args.out, &spec)?;
-    let mut work: Vec<(PathBuf, Sound)> = files::recordings(&args.files)?
+    let work: Vec<(PathBuf, Sound)> = Sound::all(&args.files, args.demo)?
         .into_iter()
-        .map(|recording| Ok((args.out.join(target(&recording)?), Sound::Recording(recording))))
+        .map(|sound| Ok((args.out.join(target(&sound)?), sound)))
         .collect::<Result<_>>()?;
-    if args.demo {
-        let piece = |piece: Piece| (args.out.join(format!("demo/{}.npy", piece.name())), Sound::Demo(piece));
-        work.extend(Piece::ALL.map(piece));
-    }
     let skipped = AtomicUsize::new(0);
     let failed = files::in_parallel(&work, args.jobs, |(target, sound)| {
         if target.exists() {
             skipped.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        match sound {
-            Sound::Recording(path) => write_features(&frontend, &mut FileMicrophone::open(path)?, target)
-                .with_context(|| path.display().to_string()),
-            Sound::Demo(piece) => {
-                write_features(&frontend, &mut DemoPlayer::new(*piece, DEMO_RATE_HZ), target)
-            }
-        }
+        write_features(&frontend, &mut *sound.open()?, target)
+            .with_context(|| sound.path().display().to_string())
     });
     let skipped = skipped.into_inner();
     let written = work.len() - skipped - failed;
@@ -113,16 +103,11 @@ fn specification(args: &FeaturesArgs) -> Result<FrontendSpec> {
     Ok(spec.with_hop(args.hop))
 }
 
-/// What features are made of.
-enum Sound {
-    Recording(PathBuf),
-    Demo(Piece),
-}
-
 /// `<parent folder>/<stem>.npy`: the parent folder is the label of a folder-per-genre collection.
-fn target(recording: &Path) -> Result<PathBuf> {
-    let stem = recording.file_stem().with_context(|| format!("{}: no file name", recording.display()))?;
-    let absolute = std::path::absolute(recording)?;
+fn target(sound: &Sound) -> Result<PathBuf> {
+    let path = sound.path();
+    let stem = path.file_stem().with_context(|| format!("{}: no file name", path.display()))?;
+    let absolute = std::path::absolute(&path)?;
     let parent = absolute.parent().and_then(Path::file_name).unwrap_or_default();
     let mut name = stem.to_os_string();
     name.push(".npy");

@@ -21,6 +21,8 @@ mod log;
 mod mic_test;
 mod model;
 mod service;
+#[cfg(feature = "recordings")]
+mod sound;
 mod source;
 mod tell;
 

@@ -16,7 +16,7 @@ SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-thr
 # No tables for unwinding the stack.
 SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/small.ld'
 
-.PHONY: help run small deb test test-arm test-deb test-train lint bench insn bare-metal clean
+.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn bare-metal clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,13 @@ deb: ## a Debian package of program, model, boards and service, for this machine
 	cargo deb --no-build --locked --quiet
 	@ls -s --block-size=KiB target/debian/harmonynet_*.deb
 
+dist: ## the program for PCs and every board: stripped, Debian package, bill of materials, checksums: target/dist (TARGET=aarch64: that)
+	@.ci/setup dist
+	.ci/dist $(TARGET)
+
+dist-check: dist ## builds it again in another folder (TARGET=...: that alone): the same bytes must come out
+	.ci/dist check $(TARGET)
+
 test: ## every test: features one by one, the core without an operating system, the whole workspace, the documentation
 	@.ci/setup test
 	.ci/features check
@@ -51,9 +58,10 @@ test: ## every test: features one by one, the core without an operating system, 
 	fi
 	cargo test --workspace --locked --no-fail-fast
 
-test-arm: ## the native engine's tests on emulated processors of the boards: Cortex-A53, -A76, -A7 and ARM1176
+test-arm: ## on emulated processors of the boards: the native engine's tests, and the whole program hears what it hears on x86-64
 	@.ci/setup test-arm
 	.ci/arm test
+	.ci/dist test $(TARGET)
 
 test-deb: deb ## the package in a clean Debian root (wants root; downloads packages): install, upgrade, removal, purge; leaves target/deb.log
 	@.ci/setup test-deb
@@ -74,7 +82,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/arm .ci/deb-test boards/debian/postinst boards/debian/postrm
+	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)

@@ -83,13 +83,16 @@ impl Case {
     }
 
     fn conv(&self) -> Conv<'_> {
-        Conv {
+        let mut conv = Conv {
             inputs: self.inputs,
             outputs: self.outputs,
             weights: &self.weights,
             bias: &self.bias,
             scales: Scales { mantissas: &self.mantissas, shifts: &self.shifts },
-        }
+            ties: true,
+        };
+        conv.ties = conv.may_tie();
+        conv
     }
 
     fn run(&self, kernel: Kernel) -> Vec<i8> {

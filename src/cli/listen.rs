@@ -127,13 +127,17 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let decider = Decider::new(policy, labels.len())?;
     let engine = args.model.engine(&package)?;
     let says = args.model.says(&package, &engine);
-    let mut recognizer = Recognizer::new(engine::frontend(&package)?, engine, decider);
+    let frontend = engine::frontend(&package)?;
+    let (teller, untold) = tell::open(&loaded.settings, &labels, frontend.spec());
+    let mut recognizer = Recognizer::new(frontend, engine, decider);
+    if tell::shows_sound(&teller) {
+        recognizer = recognizer.with_glimpses();
+    }
     if let Some(frames) = args.verdict_frames {
         recognizer = recognizer.with_period(frames);
     }
     let stop = interrupt::flag()?;
 
-    let (teller, untold) = tell::open(&loaded.settings, &labels);
     let mut stage = Stage::new(args, loaded, &source.name, teller)?;
     stage.note(format!("engine: {says}"));
     if loaded.instead.is_some() {

@@ -175,8 +175,8 @@ function setText(element, text) {
 function showNow() {
   const { verdict, fault } = known;
   const link = document.body.dataset.link;
-  const stands = known.at > 0 && performance.now() - known.atSince > 4000;
-  let says = ['waiting for the first verdict', '…', '', 0, -1];
+  const stands = link === 'live' && known.at > 0 && performance.now() - known.atSince > 4000;
+  let says = ['waiting', '…', '', 0, -1];
   if (verdict?.state === 'genre') {
     says = ['genre', verdict.genre, ['confidence ', percent(verdict.confidence)], verdict.confidence, labelOf(verdict.genre)];
   } else if (verdict?.state === 'unsure') {
@@ -191,7 +191,8 @@ function showNow() {
   if (stands && verdict?.state !== 'fault') says = ['stalled', 'No sound arrives', ['the device lives, its microphone is quiet'], 0, -1];
   const [state, genre, more, part, label] = says;
   const old = Math.round((performance.now() - heard) / 1000);
-  setText($('state'), link === 'lost' && verdict ? `${state}, as it was ${old} s ago` : state);
+  const words = { genre: 'it sounds like', unsure: 'no genre for sure', fault: 'something is broken', waiting: 'waiting for the first verdict' }[state] ?? state;
+  setText($('state'), link === 'lost' && verdict ? `as it was ${old} s ago` : words);
   setText($('genre'), genre);
   if ($('more').textContent !== [...more].join('')) {
     $('more').replaceChildren(more[0] ?? '', ...(more[1] ? [Object.assign(document.createElement('b'), { textContent: more[1] })] : []));
@@ -464,21 +465,21 @@ function showHealth() {
   const rows = [
     ['Up', time(house.uptime_ms / 1000)],
     ['Heard', time(health.heard / RATE)],
-    ['Lost by the microphone', lostTime(health.lost), health.lost],
+    ['Lost by mic', lostTime(health.lost), health.lost],
     ['Overruns', health.overruns, health.overruns],
-    ['Microphone failures', health.failures, health.failures],
+    ['Failures', health.failures, health.failures],
     ['Lost, too slow', lostTime(health.dropped), health.dropped],
-    ['Waiting to be recognized', `${(health.queued * 512 / RATE).toFixed(2)} of ${(health.queue * 512 / RATE).toFixed(1)} s`, null, health.queued > health.queue / 2],
-    ['Recognizing takes', known.load === null ? '…' : `${(100 * known.load).toFixed(1)} % of the time`, null, known.load > 0.8],
+    ['Waiting', `${health.queued} of ${health.queue}`, null, health.queued > health.queue / 2],
+    ['Busy', known.load === null ? '…' : `${(100 * known.load).toFixed(1)} %`, null, known.load > 0.8],
     ['Verdicts', health.verdicts],
-    ['Pages', `${house.viewers} of ${house.viewers_most}`],
-    ['Lost by slow pages', house.page_lost, house.page_lost],
-    ['Missed by this page', known.missed, known.missed],
+    ['Pages open', `${house.viewers} of ${house.viewers_most}`],
+    ['Pages missed', house.page_lost, house.page_lost],
+    ['This one missed', known.missed, known.missed],
     ['Listeners', health.listeners],
-    ['Lost by slow listeners', health.lost_events, health.lost_events],
+    ['They missed', health.lost_events, health.lost_events],
     ['MQTT', house.mqtt === null ? 'off' : house.mqtt ? 'connected' : 'broker away', null, house.mqtt === false],
   ];
-  if (house.mqtt !== null) rows.push(['Never got by the broker', house.mqtt_lost, house.mqtt_lost]);
+  if (house.mqtt !== null) rows.push(['Broker missed', house.mqtt_lost, house.mqtt_lost]);
   const list = $('health').querySelector('dl');
   rows.forEach(([name, value, count, warns], i) => {
     const row = list.children[i] ?? list.appendChild(element('div', ''));

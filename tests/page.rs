@@ -4,6 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use harmonynet::flow::{Fault, Glimpse, Health, Labels, Level, Scene, Scores, State};
@@ -14,6 +15,14 @@ use serde_json::Value;
 #[cfg(feature = "cli")]
 #[path = "page/program.rs"]
 mod program;
+
+/// Tests that measure this process run while no other does.
+static ALONE: RwLock<()> = RwLock::new(());
+
+/// Beside other tests.
+fn company() -> RwLockReadGuard<'static, ()> {
+    ALONE.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 const NEVER: Duration = Duration::from_secs(3600);
 const TOKEN: &str = "abcdefghijklmnop0123";
@@ -138,6 +147,7 @@ impl Viewer {
 
 #[test]
 fn the_files_are_there_and_nothing_else_is() {
+    let _company = company();
     let house = House::new(options(), calm());
     for (path, kind, part) in [
         ("/", "text/html; charset=utf-8", "<!doctype html>"),
@@ -191,6 +201,7 @@ fn the_files_are_there_and_nothing_else_is() {
 
 #[test]
 fn requests_are_bounded_in_size_and_time() {
+    let _company = company();
     let house = House::new(options(), Limits { greeting: Duration::from_millis(100), ..calm() });
     for field in ["x".repeat(9000), "a: b\r\n".repeat(100)] {
         let answer = house.say(&format!("GET / HTTP/1.1\r\nHost: localhost\r\nCookie: {field}\r\n\r\n"));
@@ -207,6 +218,7 @@ fn requests_are_bounded_in_size_and_time() {
 
 #[test]
 fn with_a_token_only_those_who_know_it_see_anything_of_the_device() {
+    let _company = company();
     let token = PageToken::of_file(TOKEN.as_bytes());
     let mut house = House::new(PageOptions { token, ..options() }, calm());
     house.jazz(1);
@@ -229,6 +241,7 @@ fn with_a_token_only_those_who_know_it_see_anything_of_the_device() {
 
 #[test]
 fn who_watches_is_told_everything_and_who_comes_later_what_was() {
+    let _company = company();
     let mut house = House::new(PageOptions { pulse: Duration::from_millis(20), ..options() }, calm());
     let mut early = house.viewer();
     let Ok(Event::Hello(hello)) = decode_json(early.next().unwrap().as_bytes()) else { panic!("no hello") };
@@ -280,6 +293,7 @@ fn who_watches_is_told_everything_and_who_comes_later_what_was() {
 #[test]
 fn a_slow_page_loses_events_that_are_counted_and_memory_stays_flat() {
     const FLOOD: u64 = 200_000;
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     let mut house = House::new(options(), calm());
     let mut slow = house.viewer();
     slow.until("house");
@@ -322,6 +336,7 @@ fn resident_bytes() -> usize {
 
 #[test]
 fn as_many_watch_as_may_and_a_crowd_takes_nothing_from_them() {
+    let _alone = ALONE.write().unwrap_or_else(PoisonError::into_inner);
     let mut house = House::new(options(), calm());
     let mut viewers: Vec<Viewer> = (0..3).map(|_| house.viewer()).collect();
     for viewer in &mut viewers {
@@ -339,11 +354,8 @@ fn as_many_watch_as_may_and_a_crowd_takes_nothing_from_them() {
     let before = open_files();
     for _ in 0..10 {
         let crowd: Vec<TcpStream> = (0..100).map(|_| house.connect()).collect();
-        let refused = crowd
-            .into_iter()
-            .skip(30)
-            .map(answer_of)
-            .filter(|text| text.starts_with("HTTP/1.1 503 "));
+        let refused =
+            crowd.into_iter().skip(30).map(answer_of).filter(|text| text.starts_with("HTTP/1.1 503 "));
         assert!(refused.count() > 0, "nobody is refused");
     }
     assert!(open_files() <= before + 40, "{before} files before, {} after", open_files());
@@ -371,6 +383,7 @@ fn answer_of(stream: TcpStream) -> String {
 
 #[test]
 fn who_takes_nothing_gives_the_place_up() {
+    let _company = company();
     let brief = Duration::from_millis(100);
     let mut house = House::new(PageOptions { viewers: 1, ..options() }, Limits { stalled: brief, ..calm() });
     let dead = house.viewer();
@@ -392,6 +405,7 @@ fn who_takes_nothing_gives_the_place_up() {
 
 #[test]
 fn a_port_that_is_taken_is_told_and_metrics_count_the_page() {
+    let _company = company();
     let mut house = House::new(options(), calm());
     let taken = PageOptions { address: house.address, ..options() };
     let (_, errors) = Teller::open(&Options { page: Some(taken), ..Options::default() }, &Labels::new());

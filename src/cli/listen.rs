@@ -37,6 +37,7 @@ Examples:
   arecord -f S16_LE -r 48000 | harmonynet listen -  raw samples from another program
   harmonynet listen --json --seconds 60             a minute of verdicts for a program
   harmonynet listen --display max7219               an LED display on this board (see `display-test`)
+  harmonynet listen --set page.address=127.0.0.1:8730   a live page for browsers, http://127.0.0.1:8730/
   harmonynet listen --board sim --display ssd1306   the same simulated: the bytes of its bus, turned back into dots
 
 A microphone that is missing, unplugged or stalled is opened again for ever; the display says what is wrong. So is an LED

@@ -26,7 +26,7 @@ from typing import Any
 PATIENCE_S = 120
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1.5, "mobile": True}
 NARROW = {"width": 320, "height": 640, "deviceScaleFactor": 2, "mobile": True}
-DESK = {"width": 1160, "height": 985, "deviceScaleFactor": 1, "mobile": False}
+DESK = {"width": 1160, "height": 990, "deviceScaleFactor": 1, "mobile": False}
 
 
 class Browser:

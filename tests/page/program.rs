@@ -87,6 +87,7 @@ fn chromium() -> Option<PathBuf> {
 
 #[test]
 fn a_browser_sees_what_the_event_socket_says() {
+    let _company = super::company();
     let Some(chromium) = chromium() else {
         eprintln!("skipped: the page in a browser (no Chromium; apt-get install chromium)");
         return;
@@ -129,6 +130,7 @@ fn a_browser_sees_what_the_event_socket_says() {
 
 #[test]
 fn settings_that_cannot_be_are_told_and_who_can_see_the_page_too() {
+    let _company = super::company();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "short\n").unwrap();

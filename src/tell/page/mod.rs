@@ -158,14 +158,14 @@ impl Page {
         due
     }
 
-    /// How telling fares.
-    pub(super) fn house(&self, vitals: &super::vitals::Vitals) -> Frame {
+    /// How telling fares while so many watch.
+    pub(super) fn house(&self, vitals: &super::vitals::Vitals, viewers: usize) -> Frame {
         use std::sync::atomic::Ordering::Relaxed;
 
         let broker = vitals.broker();
         Sight::House(House {
             uptime_ms: vitals.uptime().as_millis() as u64,
-            viewers: vitals.viewers().load(Relaxed),
+            viewers,
             viewers_most: self.viewers_most,
             page_lost: self.lost,
             mqtt: broker.wanted.load(Relaxed).then(|| broker.connected.load(Relaxed)),

@@ -145,7 +145,7 @@ const INK = {
   dark: ['#0a0b10', '#170f3a', '#4b1079', '#97287e', '#de4968', '#fb8861', '#fdd39a', '#fcfdbf'],
   light: ['#fbfaf7', '#e3e9f3', '#b3cbe8', '#7ba3d6', '#5a73c0', '#54459f', '#43206f', '#230a3c'],
 };
-let ink = [];
+let ink = [], family = 'sans-serif';
 
 function mixInk() {
   const stops = INK[light.matches ? 'light' : 'dark'].map((text) => [1, 3, 5].map((i) => parseInt(text.substr(i, 2), 16)));
@@ -300,7 +300,7 @@ function drawSpectrogram(elapsed) {
     const y = height * (1 - (mel(hz) - mel(low)) / (mel(high) - mel(low)));
     tag(context, hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`, 8, y, 'left');
   }
-  for (let seconds = 5; seconds * perSecond * columnWidth < width - 90; seconds += 5) {
+  for (let seconds = 5; seconds * perSecond * columnWidth < width - 50; seconds += 5) {
     const x = width - seconds * perSecond * columnWidth;
     context.fillStyle = light.matches ? '#0003' : '#fff4';
     context.fillRect(x, height - 7, 1, 7);
@@ -309,7 +309,7 @@ function drawSpectrogram(elapsed) {
 }
 
 function tag(context, text, x, y, align, size = 11) {
-  context.font = `500 ${size}px ${getComputedStyle(document.body).fontFamily}`;
+  context.font = `500 ${size}px ${family}`;
   context.textAlign = align;
   context.textBaseline = 'middle';
   context.lineWidth = 3;
@@ -339,12 +339,14 @@ function drawStrip() {
   drawScores(context, moments, x, lower);
 }
 
-/** Moments in a row that show the same; each reaches to the next. */
+/** Moments in a row that show the same. */
 function runsOf(moments) {
   const runs = [];
   moments.forEach((moment, i) => {
-    const from = i ? moments[i - 1].at : moment.at - RATE / 2;
     const last = runs.at(-1);
+    let from = i ? moments[i - 1].at : moment.at - RATE / 2;
+    // A fault is told when it begins and lasts until something else is; everything else is told of what was just heard.
+    if (last?.state === 'fault') last.points.push([from = moment.at, 1]);
     if (last && last.state === moment.state && (moment.state !== 'genre' || last.genre === moment.genre)) {
       last.points.push([moment.at, moment.confidence ?? 1]);
     } else {
@@ -367,7 +369,7 @@ function drawRun(context, { state, genre, from, points }, x, { top, height }) {
   }
   if (state !== 'genre') hatch(context, left, top, right - left, height, state === 'fault' ? themed('--bad') : themed('--quiet'));
   const text = state === 'genre' ? genre : state;
-  context.font = `500 12px ${getComputedStyle(document.body).fontFamily}`;
+  context.font = `500 12px ${family}`;
   if (context.measureText(text).width + 8 < right - left) tag(context, text, (Math.max(left, 0) + right) / 2, bottom - 13, 'center', 12);
 }
 
@@ -506,6 +508,7 @@ function paint(now) {
 
 function redraw() {
   mixInk();
+  family = getComputedStyle(document.body).fontFamily;
   paintColumns(0, COLUMNS);
   listChances();
   drawSpectrogram(0);

@@ -76,9 +76,10 @@ impl Connection {
         while !self.mute && !matches!(self.phase, Phase::Closing) {
             match self.stream.read(&mut bytes) {
                 Ok(0) => {
-                    // It may listen on. If it doesn't, sending will tell.
+                    // Who listens at the socket may listen on; if it doesn't, sending will tell. A browser closes both ways.
                     self.mute = true;
-                    if matches!(self.phase, Phase::Greeting(_) | Phase::Lingering(_)) {
+                    let listens_on = self.door == Door::Socket && self.is_listening();
+                    if !listens_on && !matches!(self.phase, Phase::Closing) {
                         return Turn::Gone;
                     }
                 }

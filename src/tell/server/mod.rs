@@ -314,7 +314,7 @@ impl Work {
             Reply::Watch => {
                 let frames = page.welcome();
                 let health = Event::Health(self.totals.health(&self.vitals));
-                let last = [frame(&health, Encoding::EventStream), page.house(&self.vitals)];
+                let last = [frame(&health, Encoding::EventStream), page.house(&self.vitals, viewers + 1)];
                 if let Some(connection) = &mut self.connections[place] {
                     connection.stream_events(http::head(Status::Ok, page::STREAM, "").into_bytes().into());
                     connection.tell_frame(page::retry(), now);
@@ -500,7 +500,7 @@ impl Work {
         if !page.is_due(now) || viewers == 0 {
             return;
         }
-        let house = page.house(&self.vitals);
+        let house = page.house(&self.vitals, viewers);
         self.refresh();
         let health = Event::Health(self.totals.health(&self.vitals));
         self.show(&frame(&health, Encoding::EventStream), now);

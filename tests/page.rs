@@ -173,6 +173,18 @@ fn the_files_are_there_and_nothing_else_is() {
         assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
         assert!(!head.to_ascii_lowercase().contains("access-control"), "no other site may read it: {head}");
         assert!(body.contains(part), "{path}: {body}");
+        for way in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "https:",
+            "@import",
+            "url(",
+        ] {
+            assert!(!body.contains(way), "{path}: `{way}` could make markup of a label, or ask another host");
+        }
         let text = house.say(&format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         assert_eq!(text, format!("{head}\r\n\r\n"), "the same without a body");
     }
@@ -324,7 +336,8 @@ fn a_slow_page_loses_events_that_are_counted_and_memory_stays_flat() {
     }
     assert!(lost > FLOOD / 2 && got > 64, "{got} events came, {lost} were lost");
     assert!(got < 10_000, "{got} events were kept for one who did not read");
-    // Whoever comes now is served at once.
+    // Whoever comes now is served at once, and is told.
+    assert!(house.viewer().until("house")["page_lost"].as_u64() > Some(FLOOD / 2));
     assert!(house.get("/").starts_with("HTTP/1.1 200 "));
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::super::server::http::Request;
+use crate::tell::server::http::Request;
 
 /// Longest token.
 const MAX_TOKEN_BYTES: usize = 128;
@@ -101,8 +101,8 @@ fn without_port(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::server::http::Method;
     use super::*;
+    use crate::tell::server::http::Method;
 
     fn request(host: &str, query: &str, authorization: Option<&str>) -> Request {
         Request {

@@ -17,6 +17,7 @@ use self::stream::{Chances, History, House, Moment, Sight};
 use super::encode::{Encoding, Frame, frame};
 use super::schema::{Condition, Event, Refused};
 use super::server::http::{Answer, Method, Request, Status};
+use super::vitals::Vitals;
 use crate::flow::{Glimpse, Labels, Scores};
 
 /// The built-in files: path, media type, content.
@@ -159,7 +160,7 @@ impl Page {
     }
 
     /// How telling fares while so many watch.
-    pub(super) fn house(&self, vitals: &super::vitals::Vitals, viewers: usize) -> Frame {
+    pub(super) fn house(&self, vitals: &Vitals, viewers: usize) -> Frame {
         use std::sync::atomic::Ordering::Relaxed;
 
         let broker = vitals.broker();

@@ -1,17 +1,20 @@
-//! What the page is told beside the events of the [schema](super::super::schema): in the same form, but for the page of the same
+//! What the page is told beside the events of the [schema](crate::tell::schema): in the same form, but for the page of the same
 //! version alone.
 
 use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use super::super::encode::{Frame, event_stream};
-use super::super::schema::{Condition, Verdict};
 use crate::flow::{Glimpse, Label, Labels, SampleIndex, Scores};
 use crate::spec::MAX_LABELS;
+use crate::tell::encode::{Frame, event_stream};
+use crate::tell::schema::{Condition, Verdict};
 
 /// Verdicts that a page gets to begin with: nearly five minutes where one comes every 0.56 s.
 const REMEMBERED: usize = 512;
+
+/// A verdict in few bytes: sample index, state, genre, its confidence, and the scores as in [`Sight::Scores`].
+type Past<'a> = (SampleIndex, Condition, Option<&'a str>, Option<f32>, String);
 
 /// What only the page is told.
 #[derive(Debug, Serialize)]
@@ -19,8 +22,8 @@ const REMEMBERED: usize = 512;
 pub(super) enum Sight<'a> {
     /// What columns are, once, before anything else.
     View(View),
-    /// Verdicts before the connection began: sample index, state, genre, its confidence, and the scores as in `scores`.
-    History(Vec<(SampleIndex, Condition, Option<&'a str>, Option<f32>, String)>),
+    /// Verdicts before the connection began.
+    History(Vec<Past<'a>>),
     /// The scores that the next verdict comes from.
     Scores(Chances),
     /// A moment of sound.

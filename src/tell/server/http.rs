@@ -39,10 +39,12 @@ pub(in crate::tell) struct Request {
 pub(in crate::tell) enum Status {
     Ok,
     BadRequest,
+    #[cfg(feature = "page")]
     Unauthorized,
     NotFound,
     MethodNotAllowed,
     Timeout,
+    #[cfg(feature = "page")]
     Misdirected,
     TooLarge,
     Unavailable,
@@ -54,10 +56,12 @@ impl Status {
         match self {
             Self::Ok => ("200 OK", ""),
             Self::BadRequest => ("400 Bad Request", ""),
+            #[cfg(feature = "page")]
             Self::Unauthorized => ("401 Unauthorized", "WWW-Authenticate: Bearer\r\n"),
             Self::NotFound => ("404 Not Found", ""),
             Self::MethodNotAllowed => ("405 Method Not Allowed", "Allow: GET, HEAD\r\n"),
             Self::Timeout => ("408 Request Timeout", ""),
+            #[cfg(feature = "page")]
             Self::Misdirected => ("421 Misdirected Request", ""),
             Self::TooLarge => ("431 Request Header Fields Too Large", ""),
             Self::Unavailable => ("503 Service Unavailable", "Retry-After: 5\r\n"),

@@ -31,7 +31,7 @@ pub struct LogMel {
     /// Level of the whole frame.
     pub level: Level,
     /// Log2 of each band's power relative to the tracked level, Q8.8 (256 is a factor of two, 3.01 dB), within
-    /// ±[`LOG_MEL_LIMIT`](crate::spec::LOG_MEL_LIMIT).
+    /// ±[`LOG_MEL_LIMIT`].
     pub bands: [i16; MEL_BANDS],
 }
 

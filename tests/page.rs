@@ -5,7 +5,7 @@
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harmonynet::flow::{Fault, Glimpse, Health, Labels, Level, Scene, Scores, State};
 use harmonynet::tell::schema::{Condition, Event, Refused};
@@ -136,7 +136,9 @@ impl Viewer {
 
     /// The next event of this name.
     fn until(&mut self, name: &str) -> Value {
+        let began = Instant::now();
         loop {
+            assert!(began.elapsed() < Duration::from_secs(60), "no {name}, but other events");
             let told: Value = serde_json::from_str(&self.next().unwrap()).unwrap();
             if let Some(told) = told.get(name) {
                 return told.clone();

@@ -186,7 +186,8 @@ function showNow() {
   } else if (verdict?.state === 'listening') {
     says = ['listening', 'Listening…', ['first window: ', percent(verdict.window_fill)], verdict.window_fill, -1];
   } else if (verdict?.state === 'fault') {
-    says = ['fault', fault?.text ?? verdict.fault.replaceAll('-', ' '), [fault?.mend ?? ''], 0, -1];
+    // What mends it stands in the notice above.
+    says = ['fault', verdict.fault.replaceAll('-', ' '), [''], 0, -1];
   }
   if (stands && verdict?.state !== 'fault') says = ['stalled', 'No sound arrives', ['the device lives, its microphone is quiet'], 0, -1];
   const [state, genre, more, part, label] = says;
@@ -207,7 +208,7 @@ function showNow() {
 
 function showNotice(link, verdict, fault) {
   const lost = link === 'lost' && [$('link').textContent, 'What is below is old.'];
-  const broken = verdict?.state === 'fault' && [fault?.text ?? verdict.fault, fault?.mend ?? ''];
+  const broken = verdict?.state === 'fault' && fault && [fault.text, fault.mend];
   const [what, mend] = lost || broken || ['', ''];
   const notice = $('notice');
   notice.hidden = !what;

@@ -312,6 +312,8 @@ impl Work {
         match page.reply(request, viewers) {
             Reply::Answer(answer) => self.answer(place, &answer, request.method),
             Reply::Watch => {
+                // Before it learns of that itself: from the next moment on it is to be shown.
+                self.vitals.viewers().store(viewers + 1, Ordering::Relaxed);
                 let frames = page.welcome();
                 let health = Event::Health(self.totals.health(&self.vitals));
                 let last = [frame(&health, Encoding::EventStream), page.house(&self.vitals, viewers + 1)];

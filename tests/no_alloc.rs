@@ -148,7 +148,11 @@ fn nothing_is_allocated_from_blocks_to_verdicts_of_the_native_engine() {
     let engine = NativeClassifier::new(Model::new(Parts::random(&shape, 1).to_file().unwrap()).unwrap(), 1.0);
     let policy = Policy::DEFAULT.for_window(engine.window(), FrontendSpec::SHIPPED.hop);
     let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
-    let mut recognizer = Recognizer::new(frontend, engine, Decider::new(policy, shape.labels).unwrap());
+    // Somebody watches, and then takes nothing any more.
+    let mut recognizer =
+        Recognizer::new(frontend, engine, Decider::new(policy, shape.labels).unwrap()).with_glimpses();
+    let (watch, _watched) = std::sync::mpsc::sync_channel(64);
+    let mut glimpses = 0;
     let mut player = DemoPlayer::new(Piece::Metal, 22_050);
     let mut block = Block::default();
     let mut verdicts = 0;
@@ -159,9 +163,16 @@ fn nothing_is_allocated_from_blocks_to_verdicts_of_the_native_engine() {
             block.samples.clear();
             block.samples.extend(player.by_ref().take(512));
             recognizer.push(&block, |_, _, scores| verdicts += u64::from(scores.is_some()));
+            if let Some(glimpse) = recognizer.glimpse() {
+                glimpses += 1;
+                let _ = watch.try_send(glimpse);
+            }
         }
     });
-    assert!(verdicts > 25, "{verdicts} verdicts: nothing much was tried");
+    assert!(
+        verdicts > 25 && glimpses > 390,
+        "{verdicts} verdicts, {glimpses} glimpses: nothing much was tried"
+    );
     assert_eq!(count, 0, "allocations in {verdicts} verdicts");
 }
 

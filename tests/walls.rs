@@ -57,6 +57,8 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("rumqttc", OneFile("tell")),
     ("postcard", BelowEither("classify", "tell/encode")),
     ("mio", Below("tell/server")),
+    ("httparse", OneFile("tell")),
+    ("socket2", OneFile("tell")),
     ("nix", OneFile("tell")),
     ("toml", BelowEither("classify/manifest", "settings/document")),
     ("embedded_graphics", Below("display")),

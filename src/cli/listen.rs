@@ -40,6 +40,7 @@ Examples:
   arecord -f S16_LE -r 48000 | harmonynet listen -  raw samples from another program
   harmonynet listen --json --seconds 60             a minute of verdicts for a program
   harmonynet listen --display max7219               an LED display on this board (see `display-test`)
+  harmonynet listen --set page.address=127.0.0.1:8730   a live page for browsers, http://127.0.0.1:8730/
   harmonynet listen --board sim --display ssd1306   the same simulated: the bytes of its bus, turned back into dots
 
 A microphone that is missing, unplugged or stalled is opened again for ever; the display says what is wrong. So is an LED
@@ -132,13 +133,17 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let decider = Decider::new(policy, labels.len())?;
     let engine = args.model.engine(&package)?;
     let says = args.model.says(&package, &engine);
-    let mut recognizer = Recognizer::new(engine::frontend(&package)?, engine, decider);
+    let frontend = engine::frontend(&package)?;
+    let (teller, untold) = tell::open(&loaded.settings, &labels, frontend.spec());
+    let mut recognizer = Recognizer::new(frontend, engine, decider);
+    if tell::shows_sound(&teller) {
+        recognizer = recognizer.with_glimpses();
+    }
     if let Some(frames) = args.verdict_frames {
         recognizer = recognizer.with_period(frames);
     }
     let stop = interrupt::flag()?;
 
-    let (teller, untold) = tell::open(&loaded.settings, &labels);
     let mut stage = Stage::new(args, loaded, &source.name, teller)?;
     stage.note(format!("engine: {says}"));
     if loaded.instead.is_some() {

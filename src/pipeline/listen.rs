@@ -21,7 +21,7 @@ use super::queue::{QUEUE_BLOCKS, Sender, Sound, SoundQueue};
 use crate::capture::{Capture, CaptureError, Clock, Counters, Granted, Microphone, Supervisor};
 use crate::classify::Classifier;
 use crate::decide::Decider;
-use crate::flow::{Fault, Health, Labels, SampleIndex, Scene, Scores, State, Verdict};
+use crate::flow::{Fault, Glimpse, Health, Labels, SampleIndex, Scene, Scores, State, Verdict};
 use crate::spec::MAX_LABELS;
 
 /// Blocks between two scenes while nothing but the level changes: 4 · 23 ms.
@@ -41,6 +41,8 @@ pub enum News {
     Level(Scene),
     /// A verdict, and the scores that it came from if it came from any.
     Verdict(Scene, Option<Scores>),
+    /// What the sound looks like, where the recognizer [makes glimpses](Recognizer::with_glimpses) of it.
+    Glimpse(Glimpse),
     /// The microphone was opened; this is what it really delivers.
     Opened(Granted),
     /// The microphone broke or could not be opened; a [`News::Verdict`] says the same to the display.
@@ -200,6 +202,13 @@ impl Herald {
             self.missed += 1;
         }
     }
+
+    /// Tells what nobody misses: only where there is room for much else.
+    fn tell_glimpse(&self, glimpse: Glimpse) {
+        if self.news.len() < WAITING_NEWS / 2 {
+            let _ = self.news.try_send(News::Glimpse(glimpse));
+        }
+    }
 }
 
 /// What the capture thread leaves behind.
@@ -297,6 +306,9 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
                     count(summary, verdict, scores);
                     herald.tell(News::Verdict(decider.scene(labels), scores.cloned()), *patient);
                 });
+                if let Some(glimpse) = recognizer.glimpse() {
+                    herald.tell_glimpse(glimpse);
+                }
                 self.unreported += 1;
                 self.blocks += 1;
                 if told {

@@ -3,11 +3,13 @@
 //! | module | what it does | needs |
 //! | --- | --- | --- |
 //! | [`Recognizer`] | blocks of sound in, verdicts out: front-end, classifier and decision as one | nothing |
+//! | [`GLIMPSE_SAMPLES`] | what pictures of the sound show, if anybody watches | nothing |
 //! | [`recording`] | a whole recording in, one verdict out | `std` |
 //! | [`listen`] | the threads of live listening | `std` |
 //! | [`queue`] | the lock-free queue between them | `std` |
 //! | [`refresher`] | a display on a thread of its own | `std` |
 
+mod glimpses;
 mod recognizer;
 
 #[cfg(feature = "std")]
@@ -23,6 +25,7 @@ pub mod recording;
 #[cfg(feature = "std")]
 pub mod refresher;
 
+pub use glimpses::GLIMPSE_SAMPLES;
 #[cfg(feature = "std")]
 pub use priority::real_time_is_granted;
 pub use recognizer::Recognizer;

@@ -1,8 +1,9 @@
 //! Blocks of sound in, verdicts out.
 
+use super::glimpses::Glimpses;
 use crate::classify::{Classifier, ClassifyError};
 use crate::decide::Decider;
-use crate::flow::{Block, Fault, LogMel, SampleIndex, Scores, State, Verdict};
+use crate::flow::{Block, Fault, Glimpse, LogMel, SampleIndex, Scores, State, Verdict};
 use crate::frontend::{Frontend, FrontendState};
 use crate::spec::FRAMES_PER_STEP;
 
@@ -12,6 +13,8 @@ pub struct Recognizer<C> {
     frontend: Frontend,
     state: FrontendState,
     ear: Ear<C>,
+    /// Where somebody watches.
+    glimpses: Option<Glimpses>,
 }
 
 /// What happens to frames.
@@ -30,7 +33,7 @@ impl<C: Classifier> Recognizer<C> {
     /// classifier's window at the front-end's hop: [`Policy::for_window`](crate::decide::Policy::for_window).
     pub fn new(frontend: Frontend, classifier: C, decider: Decider) -> Self {
         let ear = Ear { classifier, decider, frames: 0, period: frontend.spec().verdict_frames() };
-        Self { frontend, state: FrontendState::default(), ear }
+        Self { frontend, state: FrontendState::default(), ear, glimpses: None }
     }
 
     /// Asks for a verdict every `frames` frames, rounded up to a multiple of [`FRAMES_PER_STEP`].
@@ -38,6 +41,18 @@ impl<C: Classifier> Recognizer<C> {
     pub fn with_period(mut self, frames: usize) -> Self {
         self.ear.period = frames.max(1).next_multiple_of(FRAMES_PER_STEP);
         self
+    }
+
+    /// Makes glimpses of the sound besides, for [`glimpse`](Self::glimpse).
+    #[must_use]
+    pub fn with_glimpses(mut self) -> Self {
+        self.glimpses = Some(Glimpses::new(usize::from(self.frontend.spec().hop)));
+        self
+    }
+
+    /// The glimpse that the last block completed.
+    pub fn glimpse(&mut self) -> Option<Glimpse> {
+        self.glimpses.as_mut()?.take()
     }
 
     /// Takes the next block of sound. `sink` gets a verdict, with the scores that it came from, at every verdict
@@ -50,7 +65,16 @@ impl<C: Classifier> Recognizer<C> {
             let verdict = ear.decider.gap(block.start);
             ear.tell(verdict, &mut sink);
         }
-        self.frontend.push(&mut self.state, block, |frame| ear.hear(frame, &mut sink));
+        let mut glimpses = self.glimpses.as_mut();
+        if let Some(glimpses) = &mut glimpses {
+            glimpses.block(block);
+        }
+        self.frontend.push(&mut self.state, block, |frame| {
+            if let Some(glimpses) = &mut glimpses {
+                glimpses.frame(frame);
+            }
+            ear.hear(frame, &mut sink);
+        });
     }
 
     /// The microphone broke at sample index `at`.

@@ -25,6 +25,7 @@ pub mod meter; // how good a signal is
 mod random;
 mod resample;
 mod sample_format;
+mod stamp_check;
 
 #[cfg(feature = "alsa")]
 mod alsa;
@@ -67,7 +68,7 @@ pub use stdin::PcmStream;
 #[cfg(feature = "std")]
 pub use supervisor::{Capture, Counters, Supervisor};
 
-use crate::flow::Fault;
+use crate::flow::{Fault, Stamp};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -85,6 +86,11 @@ pub trait Microphone {
     /// Why there is no sound. After [`CaptureError::Ended`] and every error that has a [`CaptureError::fault`] the
     /// source is done with: drop it, and open it anew. An overrun is not an error: see [`Reading::lost`].
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError>;
+
+    /// When the last frame of the last [`read`](Self::read) was captured, by the source's own clock.
+    fn captured(&self) -> Stamp {
+        Stamp::Absent
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -95,6 +101,10 @@ impl<M: Microphone + ?Sized> Microphone for Box<M> {
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {
         (**self).read(into)
+    }
+
+    fn captured(&self) -> Stamp {
+        (**self).captured()
     }
 }
 

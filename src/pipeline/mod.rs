@@ -7,6 +7,7 @@
 //! | [`listen`] | the threads of live listening | `std` |
 //! | [`queue`] | the lock-free queue between them | `std` |
 //! | [`refresher`] | a display on a thread of its own | `std` |
+//! | [`tracer`] | what happens when, for all of them | `std` |
 
 mod recognizer;
 
@@ -22,6 +23,8 @@ pub mod queue;
 pub mod recording;
 #[cfg(feature = "std")]
 pub mod refresher;
+#[cfg(feature = "std")]
+pub mod tracer;
 
 #[cfg(feature = "std")]
 pub use priority::real_time_is_granted;

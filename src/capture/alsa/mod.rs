@@ -14,6 +14,7 @@ mod sys;
 use super::{
     CaptureError, Channel, Granted, Microphone, Reading, SYSFS_SOUND, SampleFormat, SystemClock, resolve,
 };
+use crate::flow::Stamp;
 use std::path::Path;
 use stream::Stream;
 use sys::SystemPcm;
@@ -80,5 +81,9 @@ impl Microphone for AlsaMicrophone {
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {
         self.stream.read(into)
+    }
+
+    fn captured(&self) -> Stamp {
+        self.stream.captured()
     }
 }

@@ -94,7 +94,7 @@ where
     let mut heard = 0;
     for _ in 0..100_000 {
         let event = match supervisor.next() {
-            Capture::Block(block) => {
+            Capture::Block(block, _) => {
                 heard += 1;
                 if block.lost > 0 { format!("block after {} lost", block.lost) } else { "block".into() }
             }
@@ -176,7 +176,7 @@ fn reads_of_nothing_are_a_stall_and_never_a_spin() {
     let clock = ManualClock::default();
     let mut supervisor = supervisor(vec![Ok((48_000, vec![Step::Zero]))], &clock);
     for _ in 0..1_000 {
-        assert!(!matches!(supervisor.next(), Capture::Block(_)));
+        assert!(!matches!(supervisor.next(), Capture::Block(..)));
     }
     // 1000 calls of at most 100 ms: most of them slept.
     assert!(clock.now() > Duration::from_secs(90), "{:?}", clock.now());
@@ -254,7 +254,7 @@ fn under_random_faults_time_goes_on_and_every_gap_is_marked() {
         let seen = Rc::new(Cell::new(0));
         while clock.now() < Duration::from_secs(60) {
             match supervisor.next() {
-                Capture::Block(block) => {
+                Capture::Block(block, _) => {
                     assert_eq!(block.start, next + block.lost, "seed {seed}");
                     assert!(!block.samples.is_empty());
                     next = block.start + block.samples.len() as u64;

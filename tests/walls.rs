@@ -73,6 +73,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("rustix::time", OneFile("capture")),
     ("crossterm", OneFile("display")),
     ("ctrlc", OneFile("cli")),
+    ("signal_hook", OneFile("cli")),
     ("jiff", OneFile("cli")),
     ("indicatif", OneFile("cli")),
     ("npyz", OneFile("cli")),

@@ -21,6 +21,7 @@ mod dc;
 pub mod demo; // self-made music
 mod fault_injector;
 mod limit;
+mod memory;
 pub mod meter; // how good a signal is
 mod random;
 mod resample;
@@ -49,6 +50,7 @@ pub use conditioner::Conditioner;
 pub use dc::DcBlocker;
 pub use fault_injector::{FaultInjector, Faults};
 pub use limit::Limited;
+pub use memory::MemoryMicrophone;
 pub use random::SplitMix64;
 pub use resample::{MAX_COEFFICIENTS, MAX_TAPS, RateError, Resampler, pass_edge_hz};
 pub use sample_format::SampleFormat;

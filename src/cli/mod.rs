@@ -17,6 +17,8 @@ mod mic_test;
 mod model;
 mod source;
 mod tell;
+mod timings;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -75,6 +77,9 @@ enum Command {
     /// Show what is set and why, check a settings file, print boot lines
     #[command(after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
+    /// Tell how long each stage took, from a dump of a running `listen`
+    #[command(after_help = trace::EXAMPLES)]
+    Trace(trace::TraceArgs),
     /// Write log-mel frames of recordings, for training
     #[command(after_help = features::EXAMPLES)]
     Features(features::FeaturesArgs),
@@ -113,6 +118,7 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::DisplayTest(args)) => display_test::run(&args, loaded),
         Some(Command::Config(args)) => config::run(&args, loaded),
+        Some(Command::Trace(args)) => trace::run(&args),
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),
     }

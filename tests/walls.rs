@@ -61,7 +61,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("postcard", BelowAny(&["classify", "tell/encode", "trace/record"])),
     ("mio", Below("tell/server")),
     ("nix", OneFile("tell")),
-    ("toml", BelowEither("classify/manifest", "settings/document")),
+    ("toml", BelowAny(&["classify/manifest", "settings/document", "cli/latency/rig_file"])),
     ("embedded_graphics", Below("display")),
     ("embedded_hal", Below("display/leds")),
     ("linux_embedded_hal", OneFile("display")),

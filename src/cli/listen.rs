@@ -152,12 +152,13 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let threads = threads(loaded.settings.board());
-    let summary = listen_on(threads, &tracer, supervisor, recognizer, &labels, &stop, |news| stage.take(news));
+    let summary =
+        listen_on(threads, &tracer, supervisor, recognizer, &labels, &stop, |news| stage.take(news));
     stage.close(&summary, &labels)
 }
 
 /// How the board wants the threads to run.
-fn threads(board: &Board) -> Threads {
+pub(super) fn threads(board: &Board) -> Threads {
     Threads {
         capture_priority: board.threads.capture_priority,
         capture_core: board.threads.capture_core,

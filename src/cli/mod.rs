@@ -11,6 +11,7 @@ mod evaluate;
 mod features;
 mod files;
 mod interrupt;
+mod latency;
 mod leds;
 mod listen;
 mod mic_test;
@@ -77,6 +78,9 @@ enum Command {
     /// Show what is set and why, check a settings file, print boot lines
     #[command(after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
+    /// Measure how long sound takes to the display
+    #[command(after_help = latency::EXAMPLES)]
+    Latency(Box<latency::LatencyArgs>),
     /// Tell how long each stage took, from a dump of a running `listen`
     #[command(after_help = trace::EXAMPLES)]
     Trace(trace::TraceArgs),
@@ -118,6 +122,7 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::DisplayTest(args)) => display_test::run(&args, loaded),
         Some(Command::Config(args)) => config::run(&args, loaded),
+        Some(Command::Latency(args)) => latency::run(&args, loaded),
         Some(Command::Trace(args)) => trace::run(&args),
         Some(Command::Features(args)) => features::run(&args),
         Some(Command::Evaluate(args)) => evaluate::run(&args),

@@ -1,7 +1,7 @@
 //! `trace`: what a dump of the trace says.
 
 mod dump;
-mod print;
+pub(crate) mod print;
 
 use std::fs::File;
 use std::io::BufReader;

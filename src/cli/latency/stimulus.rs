@@ -81,7 +81,7 @@ pub(super) fn chirp() -> Vec<f32> {
 fn burst() -> Vec<f32> {
     let mut register = 1_u32;
     let mut next = || {
-        // x^15 + x^14 + 1: a period of 32,767.
+        // x^15 + x + 1: a period of 32,767.
         let bit = (register ^ (register >> 1)) & 1;
         register = (register >> 1) | (bit << 14);
         if bit == 1 { TAIL_HEIGHT } else { -TAIL_HEIGHT }

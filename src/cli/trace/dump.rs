@@ -68,7 +68,8 @@ impl Dumper {
     fn begin(&mut self, reason: &'static str) -> Option<String> {
         let Some(folder) = self.folder.clone() else {
             let is_asked = reason == "asked";
-            return is_asked.then(|| "no trace written: there is no folder for it; name one with --trace".into());
+            return is_asked
+                .then(|| "no trace written: there is no folder for it; name one with --trace".into());
         };
         let snapshot = self.tracer.snapshot();
         let write = move || write(&folder, &snapshot, reason);
@@ -93,7 +94,8 @@ impl Dumper {
 
 /// Writes a snapshot into the folder, in the place of the oldest file where there are enough.
 fn write(folder: &Path, snapshot: &Snapshot, reason: &str) -> io::Result<PathBuf> {
-    let at = |error: io::Error, path: &Path| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let at =
+        |error: io::Error, path: &Path| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     fs::create_dir_all(folder).map_err(|error| at(error, folder))?;
     let unfinished = folder.join(UNFINISHED);
     let place = oldest(folder);
@@ -182,7 +184,8 @@ mod tests {
         let told = dumper.close().unwrap();
         assert!(told.starts_with("no trace written: ") && told.contains("file"), "{told}");
         // A device that is always full, as the disk.
-        let snapshot = Snapshot { records: vec![[0; harmonynet::trace::RECORD_BYTES]; 1000], ..Snapshot::default() };
+        let snapshot =
+            Snapshot { records: vec![[0; harmonynet::trace::RECORD_BYTES]; 1000], ..Snapshot::default() };
         if let Ok(full) = OpenOptions::new().write(true).open("/dev/full") {
             let error = file::write(BufWriter::new(full), &snapshot, "asked", 0).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);

@@ -81,7 +81,8 @@ fn object(timings: &[Timing]) -> Value {
 pub(crate) fn stages_json(told: &Stages) -> Value {
     let shares: Value = told.shares.iter().map(|(name, share)| ((*name).to_string(), json!(share))).collect();
     let stamps = told.stamps;
-    let faults: Vec<_> = told.faults.iter().map(|fault| fault.fault().map(harmonynet::flow::Fault::short)).collect();
+    let faults: Vec<_> =
+        told.faults.iter().map(|fault| fault.fault().map(harmonynet::flow::Fault::short)).collect();
     json!({
         "stages_us": object(&told.stages),
         "paths_us": object(&told.paths),

@@ -11,7 +11,10 @@ BARE_METAL := thumbv7em-none-eabihf
 # What a device needs that listens to a microphone.
 SMALL := alsa,files,native,cli
 
-.PHONY: help run small test test-arm test-train lint bench insn bare-metal clean
+# Which rig measures: a file of tests/hil.
+RIG ?= virtual
+
+.PHONY: help run small test test-arm test-train lint bench insn hil bare-metal clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +75,11 @@ bare-metal: ## a firmware of front-end, native engine and decision for a Cortex-
 insn: ## instructions per window and per second of sound on the boards' processors, beside tract: tables, and target/insn.json
 	@.ci/setup insn
 	python3 tests/bench/insn/insn.py
+
+hil: ## how long sound takes to the display, measured from outside: RIG=virtual needs no hardware; tests/hil has the rigs
+	@.ci/setup run
+	cargo build --release --locked
+	target/release/harmonynet latency --rig tests/hil/$(RIG).toml
 
 clean: ## remove everything that was built
 	cargo clean

@@ -26,7 +26,7 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Capture<'a> {
     /// Sound, and the periods that were read since the block before, as far as there is room for them.
-    Block(&'a Block, Periods),
+    Block(&'a Block, &'a Periods),
     /// The microphone is open (again), and this is what it delivers. Sound follows, or a fault.
     Opened(Granted),
     /// Something broke. Told once; the microphone is opened again by itself until [`Capture::Opened`].
@@ -68,8 +68,9 @@ pub struct Supervisor<F, M, C = SystemClock> {
     /// Interleaved frames of the last read, and the part of them that is not yet conditioned.
     period: Vec<i32>,
     unread: core::ops::Range<usize>,
-    /// The periods since the block before.
+    /// The periods since the block before, and whether they went out with a block.
     periods: Periods,
+    told_periods: bool,
     /// When the last sound arrived before the microphone failed: what is missing is counted from here.
     silent_since: Option<Duration>,
     last_sound: Duration,
@@ -97,6 +98,7 @@ where
             period: Vec::new(),
             unread: 0..0,
             periods: Periods::new(),
+            told_periods: false,
             silent_since: None,
             last_sound: clock.now(),
             healthy_since: None,
@@ -119,11 +121,14 @@ where
     /// Allocates only when a microphone is opened.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend its blocks")]
     pub fn next(&mut self) -> Capture<'_> {
+        if std::mem::take(&mut self.told_periods) {
+            self.periods.clear();
+        }
         loop {
             if self.condition() {
-                let periods = core::mem::take(&mut self.periods);
+                self.told_periods = true;
                 return match &self.conditioner {
-                    Some(conditioner) => Capture::Block(conditioner.block(), periods),
+                    Some(conditioner) => Capture::Block(conditioner.block(), &self.periods),
                     None => Capture::Waiting,
                 };
             }

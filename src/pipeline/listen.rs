@@ -204,7 +204,7 @@ where
                 }
                 at = block.start + block.samples.len() as u64;
                 let block = block.clone();
-                Sound::Block { block, patient: false, periods }
+                Sound::Block { block, patient: false, periods: periods.clone() }
             }
             Capture::Opened(granted) => {
                 ear.herald.tell(News::Opened(granted), false);
@@ -303,7 +303,7 @@ where
                     sender.change(Sound::Mended(block.start));
                 }
                 at = block.start + block.samples.len() as u64;
-                sender.block(block, patient, periods);
+                sender.block(block, patient, periods.clone());
                 counts.set(&supervisor.counters(), sender.dropped());
             }
             Capture::Opened(granted) => {

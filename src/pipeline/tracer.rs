@@ -143,7 +143,10 @@ impl<'a> Watch<'a> {
     /// The block was recognized.
     pub(super) fn done(&self) {
         let recognized = self.tracer.now();
-        for period in self.periods {
+        for (number, period) in self.periods.iter().enumerate() {
+            // What a block costs is charged to the period that completed it.
+            let is_last = number + 1 == self.periods.len();
+            let recognized = if is_last { recognized } else { self.taken };
             let record = PeriodRecord::new(period, self.taken, recognized, self.waiting);
             self.tracer.record(&Record::Period(record));
         }

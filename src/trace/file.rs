@@ -153,7 +153,7 @@ mod tests {
         for cut in 0..bytes.len() {
             match read(&bytes[..cut]) {
                 Ok((_, records)) => {
-                    assert!((bytes.len() - cut).is_multiple_of(RECORD_BYTES), "{}", records.len())
+                    assert!((bytes.len() - cut).is_multiple_of(RECORD_BYTES), "{}", records.len());
                 }
                 Err(FileError::NoTrace | FileError::Broken(_)) => {}
                 Err(error) => panic!("{error}"),

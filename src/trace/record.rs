@@ -29,8 +29,8 @@ pub enum Record {
     Fault(FaultTimes),
 }
 
-/// What a period went through. Where it completed no block, or another period of the same block came later, `taken_after` and
-/// `recognized_after` are those of that block all the same.
+/// What a period went through. Where it completed no block, it waited for the one that did; `recognized_after` is then
+/// `taken_after`: what a block costs is charged to the period that completed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeriodRecord {
     /// Index of its first sample at 22,050 Hz.

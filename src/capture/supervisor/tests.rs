@@ -273,3 +273,29 @@ fn under_random_faults_time_goes_on_and_every_gap_is_marked() {
         assert!((45.0..=60.5).contains(&seconds), "seed {seed}: {seconds} s of 60, {counters:?}");
     }
 }
+
+#[test]
+fn every_period_is_told_with_a_block_and_when_it_was_read() {
+    let clock = ManualClock::default();
+    let scripted = Scripted { rate_hz: 48_000, steps: VecDeque::new(), clock: clock.clone() };
+    let paced = crate::capture::Paced::new(scripted, crate::capture::Pace::RealTime, clock.clone());
+    let mut microphone = Some(paced);
+    let mut supervisor =
+        Supervisor::new(|| microphone.take().ok_or(CaptureError::Ended), Channel::Mix, clock);
+    let mut told = Vec::new();
+    while told.len() < 50 {
+        if let Capture::Block(_, periods) = supervisor.next() {
+            told.extend(periods.iter().copied());
+        }
+    }
+    for (number, period) in told.iter().enumerate() {
+        let read = 20_000_000 * (number as u64 + 1);
+        assert_eq!((period.frames, period.rate_hz, period.lost), (960, 48_000, 0));
+        assert_eq!(
+            (period.read, period.resampled, period.captured),
+            (read, read, crate::flow::Stamp::At(read))
+        );
+        // 441 samples of 22,050 Hz each, less what the resampler still holds.
+        assert!((441 * number as u64).abs_diff(period.start) <= 32, "{period:?}");
+    }
+}

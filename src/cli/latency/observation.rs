@@ -135,13 +135,13 @@ mod tests {
     /// Bursts 10 ms late at the microphone, and a light 50 ms after each, 5 of which are the rig's.
     fn observation() -> Observation {
         let session = Session::new(&Stimulus { bursts: 5, pieces: 0, seed: 1 });
-        let bursts: Vec<f64> = session.bursts.iter().map(|at| *at as f64 / f64::from(RATE_HZ)).collect();
+        let bursts: Vec<f64> = session.bursts.iter().map(|at| at / f64::from(RATE_HZ)).collect();
         Observation {
             recording: delayed(&session.sound, 480.0),
             levels: bursts.iter().map(|at| at + 0.06).collect(),
             writes: bursts.iter().map(|at| at + 0.055).collect(),
             bursts,
-            music_from: session.music_from as f64 / f64::from(RATE_HZ),
+            music_from: session.music_from / f64::from(RATE_HZ),
             declared: Declared { sound: 0.01, light: 0.005 },
             ..Observation::default()
         }

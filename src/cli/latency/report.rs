@@ -160,7 +160,7 @@ impl Report {
         let outside = self.distributions().map(|(name, _, values)| (name.to_string(), values));
         let inside = self.live.iter().flat_map(|live| {
             let timings = live.stages.stages.iter().chain(&live.stages.paths);
-            timings.map(|(name, values)| (format!("{} us", name), values))
+            timings.map(|(name, values)| (format!("{name} us"), values))
         });
         for (name, values) in outside.into_iter().chain(inside) {
             let _ = write!(text, "{name},{}", values.count());

@@ -25,13 +25,13 @@ const REST: usize = 3 * RATE_HZ as usize;
 /// How long a piece is played: a window, some verdicts.
 const PIECE: usize = 9 * RATE_HZ as usize;
 
-/// A session's sound, and where in it what begins, in samples.
+/// A session's sound, and where in it what begins, in samples: bursts also between two of them.
 pub(super) struct Session {
     pub(super) sound: Vec<f32>,
-    pub(super) bursts: Vec<usize>,
-    pub(super) pieces: Vec<usize>,
+    pub(super) bursts: Vec<f64>,
+    pub(super) pieces: Vec<f64>,
     /// Where the music's part begins.
-    pub(super) music_from: usize,
+    pub(super) music_from: f64,
 }
 
 impl Session {
@@ -42,18 +42,19 @@ impl Session {
         let mut bursts = Vec::new();
         let burst = burst();
         for _ in 0..stimulus.bursts {
-            bursts.push(at);
-            sound.extend_from_slice(&burst);
+            let part = random.bits() as f64 / (u64::MAX as f64 + 1.0);
+            bursts.push((at + TAPS.unsigned_abs()) as f64 + part);
+            sound.extend(delayed(&burst, part));
             at += SPACING.0 + random.bits() as usize % SPACING.1;
             sound.resize(at, 0.0);
         }
-        let music_from = at;
+        let music_from = at as f64;
         let mut pieces = Vec::new();
         for piece in Piece::ALL.into_iter().cycle().take(stimulus.pieces) {
             // The music, too, falls anywhere in a period and between two verdicts.
             at += REST + random.bits() as usize % RATE_HZ as usize;
             sound.resize(at, 0.0);
-            pieces.push(at);
+            pieces.push(at as f64);
             sound.extend(render(piece, RATE_HZ).take(PIECE).map(|x| x as f32 / 2_147_483_648.0));
             at += PIECE;
         }
@@ -86,9 +87,10 @@ fn burst() -> Vec<f32> {
         register = (register >> 1) | (bit << 14);
         if bit == 1 { TAIL_HEIGHT } else { -TAIL_HEIGHT }
     };
-    let mut burst = chirp();
-    burst.extend((0..TAIL_SAMPLES).map(|_| next()));
-    burst
+    // Room for what a delay makes of its edges.
+    let room = [0.0; TAPS.unsigned_abs()];
+    let tail: Vec<f32> = (0..TAIL_SAMPLES).map(|_| next()).collect();
+    [&room[..], &chirp(), &tail, &room].concat()
 }
 
 /// Taps of the delay on each side of a sample.
@@ -137,10 +139,10 @@ mod tests {
     fn bursts_fall_anywhere_in_a_period_and_leave_silence_between() {
         let session = Session::new(&Stimulus { bursts: 200, pieces: 1, seed: 1 });
         let phases: std::collections::BTreeSet<usize> =
-            session.bursts.iter().map(|at| at % 960 / 96).collect();
+            session.bursts.iter().map(|at| *at as usize % 960 / 96).collect();
         assert_eq!(phases.len(), 10, "every tenth of a period is met");
-        let gap = session.bursts.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
-        assert!(gap >= CHIRP_SAMPLES + TAIL_SAMPLES + 14_000, "{gap}");
+        let gap = session.bursts.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::MAX, f64::min);
+        assert!(gap >= (CHIRP_SAMPLES + TAIL_SAMPLES + 14_000) as f64, "{gap}");
         assert_eq!((session.bursts.len(), session.pieces.len()), (200, 1));
         assert!(session.pieces[0] > session.music_from);
     }

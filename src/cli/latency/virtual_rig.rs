@@ -109,7 +109,7 @@ pub(super) fn observe<K: Classifier>(
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let seconds = |at: &usize| *at as f64 / f64::from(RATE_HZ);
+    let seconds = |at: &f64| at / f64::from(RATE_HZ);
     Ok(Observation {
         recording: heard.iter().map(|x| *x as f32 / 2_147_483_648.0).collect(),
         bursts: session.bursts.iter().map(seconds).collect(),

@@ -18,7 +18,11 @@ pub(crate) fn table(title: &str, rows: &[(&str, &Distribution)], decimals: usize
         let middle = QUANTILES.map(|(_, share)| times.quantile(share));
         for value in [times.min()].into_iter().chain(middle).chain([times.max(), times.deviation()]) {
             let _ = match value {
-                Some(value) => write!(text, " {value:>9.decimals$}"),
+                Some(value) => {
+                    // No minus before what is nothing at this many decimals.
+                    let value = if value.abs() < 0.5 * 0.1_f64.powi(decimals as i32) { 0.0 } else { value };
+                    write!(text, " {value:>9.decimals$}")
+                }
                 None => write!(text, " {:>9}", "-"),
             };
         }

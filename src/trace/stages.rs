@@ -16,7 +16,9 @@ pub struct Stages {
     pub stages: Vec<Timing>,
     /// Across stages: sound to its being read, a period to its verdict, a verdict to the display, and all of it.
     pub paths: Vec<Timing>,
-    /// The part that each stage has in the mean way from period to display: stages and shares, which sum to 1.
+    /// The part that each stage has in the mean way from period to verdict: stages and shares, which sum to 1.
+    pub verdict_shares: Vec<(&'static str, f64)>,
+    /// The same of the way from period to display.
     pub shares: Vec<(&'static str, f64)>,
     /// What a period cost to process over its length, 1 is all of its time.
     pub load: Distribution,
@@ -106,6 +108,13 @@ fn written(records: &[Record]) -> HashMap<SampleIndex, (Nanos, Nanos)> {
     written
 }
 
+/// Each stage's mean time over the sum of all.
+fn shares(stages: &[Timing]) -> Vec<(&'static str, f64)> {
+    let total: f64 = stages.iter().filter_map(|(_, times)| times.mean()).sum();
+    let share = |times: &Distribution| times.mean().unwrap_or(0.0) / total.max(1e-12);
+    stages.iter().map(|(name, times)| (*name, share(times))).collect()
+}
+
 impl Stages {
     /// What `records` say, in whatever order they are.
     #[must_use]
@@ -162,9 +171,9 @@ impl Stages {
             ("verdict to display", each(|way| way.written.map(|(_, ended)| micros(way.decided, ended)))),
             ("period to display", each(|way| way.written.map(|(_, ended)| micros(way.read, ended)))),
         ];
-        let total: f64 = self.stages.iter().filter_map(|(_, times)| times.mean()).sum();
-        let share = |(name, times): &Timing| (*name, times.mean().unwrap_or(0.0) / total.max(1e-12));
-        self.shares = self.stages.iter().map(share).collect();
+        let decided = self.stages.iter().take_while(|(name, _)| *name != "to display").count();
+        self.verdict_shares = shares(&self.stages[..decided]);
+        self.shares = shares(&self.stages);
     }
 }
 
@@ -229,6 +238,8 @@ mod tests {
         assert_eq!(middle(&told.paths), paths);
         assert!((told.shares.iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-12);
         assert_eq!(told.shares[3], ("inference", 40.0 / 90.0));
+        assert_eq!(told.verdict_shares.len(), 5);
+        assert_eq!(told.verdict_shares[3], ("inference", 40.0 / 76.0));
         // 10 µs of resampling and 70 of recognizing, of 20 ms.
         assert_eq!(told.load.max(), Some(0.004));
         assert_eq!((told.counts, told.stamps.believable), ((1, 1, 3), 1));

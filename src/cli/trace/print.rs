@@ -21,7 +21,9 @@ pub(crate) fn stages(stages: &Stages) -> String {
     let mut text = timings::table("stage, µs", &rows(&stages.stages), 1);
     text.push('\n');
     text += &timings::table("path, µs", &rows(&stages.paths), 1);
-    text += "\nshare of each stage in the mean way from period to display\n";
+    text += "\nshare of each stage in the mean way from period to verdict\n";
+    text += &timings::shares(&stages.verdict_shares);
+    text += "and from period to display\n";
     text += &timings::shares(&stages.shares);
     if let (Some(middle), Some(worst)) = (stages.load.quantile(0.5), stages.load.max()) {
         let _ = writeln!(
@@ -79,14 +81,17 @@ fn object(timings: &[Timing]) -> Value {
 
 /// What the stages took, as JSON.
 pub(crate) fn stages_json(told: &Stages) -> Value {
-    let shares: Value = told.shares.iter().map(|(name, share)| ((*name).to_string(), json!(share))).collect();
+    let shares = |of: &[(&str, f64)]| -> Value {
+        of.iter().map(|(name, share)| ((*name).to_string(), json!(share))).collect()
+    };
     let stamps = told.stamps;
     let faults: Vec<_> =
         told.faults.iter().map(|fault| fault.fault().map(harmonynet::flow::Fault::short)).collect();
     json!({
         "stages_us": object(&told.stages),
         "paths_us": object(&told.paths),
-        "shares": shares,
+        "verdict_shares": shares(&told.verdict_shares),
+        "shares": shares(&told.shares),
         "load": timings::json(&told.load),
         "stamps": {
             "believable": stamps.believable, "zero": stamps.zero, "backwards": stamps.backwards,

@@ -26,7 +26,6 @@ pub mod meter; // how good a signal is
 mod random;
 mod resample;
 mod sample_format;
-mod stamp_check;
 
 #[cfg(feature = "alsa")]
 mod alsa;

@@ -8,6 +8,7 @@
 //! [`listing`] is what it finds out about the devices that there are.
 
 mod listing;
+mod stamp_check;
 mod stream;
 mod sys;
 

@@ -5,7 +5,7 @@
 //! clock, so the count is right to about one period; time that the system slept is not in it (the monotonic clock
 //! stands still then).
 
-use crate::capture::stamp_check::StampCheck;
+use super::stamp_check::StampCheck;
 use crate::capture::{CaptureError, Clock, Granted, Reading};
 use crate::flow::{Nanos, Stamp};
 use std::time::Duration;

@@ -23,6 +23,50 @@ pub struct Block {
     pub samples: heapless::Vec<i32, BLOCK_SAMPLES>,
 }
 
+/// A moment: nanoseconds of the monotonic clock of the system, or of a clock that counts samples.
+pub type Nanos = u64;
+
+/// When a source says that its sound was captured (capture → trace). Drivers are not always to be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stamp {
+    /// The source has no clock.
+    #[default]
+    Absent,
+    /// The last frame was captured at this moment.
+    At(Nanos),
+    /// The driver gave zero: it has no time stamps, or the stream doesn't run.
+    Zero,
+    /// The driver's clock went back to this moment since the period before.
+    Backwards(Nanos),
+    /// This moment lies in the future or longer ago than sound can wait: it is of another clock.
+    Foreign(Nanos),
+}
+
+/// The times of one period of a microphone's sound (capture → trace).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeriodTimes {
+    /// Index of the period's first sample, right to a sample.
+    pub start: SampleIndex,
+    /// Frames of the period, at the source's rate.
+    pub frames: u32,
+    /// The source's rate, hertz.
+    pub rate_hz: u32,
+    /// Frames lost directly before the period.
+    pub lost: u32,
+    /// When the period's last frame was captured, by the source.
+    pub captured: Stamp,
+    /// When the period was read.
+    pub read: Nanos,
+    /// When the period was resampled, or the first block that it completed.
+    pub resampled: Nanos,
+}
+
+/// Most periods that are told with one block; of shorter ones (below 5.8 ms) the others are not told.
+pub const PERIODS_PER_BLOCK: usize = 4;
+
+/// The periods that were read since the block before.
+pub type Periods = heapless::Vec<PeriodTimes, PERIODS_PER_BLOCK>;
+
 /// One log-mel frame (frontend → classify).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogMel {

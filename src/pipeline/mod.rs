@@ -8,6 +8,7 @@
 //! | [`listen`] | the threads of live listening | `std` |
 //! | [`queue`] | the lock-free queue between them | `std` |
 //! | [`refresher`] | a display on a thread of its own | `std` |
+//! | [`tracer`] | what happens when, for all of them | `std` |
 
 mod glimpses;
 mod recognizer;
@@ -24,6 +25,8 @@ pub mod queue;
 pub mod recording;
 #[cfg(feature = "std")]
 pub mod refresher;
+#[cfg(feature = "std")]
+pub mod tracer;
 
 pub use glimpses::GLIMPSE_SAMPLES;
 #[cfg(feature = "std")]

@@ -6,6 +6,7 @@ use crate::decide::Decider;
 use crate::flow::{Block, Fault, Glimpse, LogMel, SampleIndex, Scores, State, Verdict};
 use crate::frontend::{Frontend, FrontendState};
 use crate::spec::FRAMES_PER_STEP;
+use crate::trace::{Mark, Probe};
 
 /// Front-end, classifier and decision of one stream. Allocates nothing itself; what the engine does is the engine's
 /// business.
@@ -58,7 +59,17 @@ impl<C: Classifier> Recognizer<C> {
     /// Takes the next block of sound. `sink` gets a verdict, with the scores that it came from, at every verdict
     /// period, and one without scores whenever the state changes for another reason; and the decision stage, for
     /// [`Decider::scene`].
-    pub fn push(&mut self, block: &Block, mut sink: impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+    pub fn push(&mut self, block: &Block, sink: impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+        self.push_probed(block, &(), sink);
+    }
+
+    /// The same, with `probe` told of every point that it passes.
+    pub fn push_probed(
+        &mut self,
+        block: &Block,
+        probe: &impl Probe,
+        mut sink: impl FnMut(&Decider, Verdict, Option<&Scores>),
+    ) {
         let ear = &mut self.ear;
         if block.lost > 0 {
             ear.restart();
@@ -73,7 +84,7 @@ impl<C: Classifier> Recognizer<C> {
             if let Some(glimpses) = &mut glimpses {
                 glimpses.frame(frame);
             }
-            ear.hear(frame, &mut sink);
+            ear.hear(frame, probe, &mut sink);
         });
     }
 
@@ -105,8 +116,15 @@ impl<C: Classifier> Ear<C> {
         }
     }
 
-    fn hear(&mut self, frame: &LogMel, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+    fn hear(
+        &mut self,
+        frame: &LogMel,
+        probe: &impl Probe,
+        sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>),
+    ) {
+        probe.mark(Mark::Frame);
         self.classifier.push(frame);
+        probe.mark(Mark::Pushed);
         self.frames += 1;
         let verdict = self.decider.level(frame.end, frame.level);
         self.tell(verdict, sink);
@@ -120,7 +138,9 @@ impl<C: Classifier> Ear<C> {
         }
         match self.classifier.scores() {
             Ok(scores) => {
+                probe.mark(Mark::Scored);
                 let verdict = self.decider.scores(&scores);
+                probe.mark(Mark::Decided);
                 sink(&self.decider, verdict, Some(&scores));
             }
             Err(ClassifyError::NotReady) => {}

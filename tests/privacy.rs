@@ -179,9 +179,10 @@ fn asked_to_tell_it_opens_the_sockets_that_were_asked_for_and_no_sound_passes_th
 /// connected to nobody but loopback.
 fn known_sockets(path: &Path, port: u16) -> HashSet<String> {
     let unix = std::fs::read_to_string("/proc/net/unix").unwrap();
+    // The kernel keeps the name that a socket was bound to; it was renamed since.
     let path = path.display().to_string();
     let unix =
-        unix.lines().filter(|line| line.ends_with(&path)).filter_map(|line| line.split_whitespace().nth(6));
+        unix.lines().filter(|line| line.contains(&path)).filter_map(|line| line.split_whitespace().nth(6));
     let tcp = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let (local, loopback, nobody) = (format!("0100007F:{port:04X}"), "0100007F:", "00000000:");
     let tcp = tcp.lines().filter_map(|line| {

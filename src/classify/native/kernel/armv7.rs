@@ -1,12 +1,13 @@
 //! 32-bit ARM with NEON (ARMv7 and later), in assembler: its intrinsics are not stable.
 //!
-//! As in 64-bit NEON without dot products: `vmull` and `vmlal` add two products of bytes in a word (activations up to 127
-//! and weights from −127 on keep it within ±32258), `vpadal` adds pairs of words to the sums: 16 multiply-adds in three
-//! instructions. Whole functions are in assembler, since a build that doesn't take NEON for granted has no names for its
-//! registers: a call's convention says which of them are free.
+//! Convolutions are Winograd's [`tiles`]. In the projection `vmull` and `vmlal` add two products of bytes in a word
+//! (activations up to 127 and weights from −127 on keep it within ±32258), `vpadal` adds pairs of words to the sums: 16
+//! multiply-adds in three instructions. Whole functions are in assembler, since a build that doesn't take NEON for granted
+//! has no names for its registers: a call's convention says which of them are free.
 #![expect(unsafe_code, reason = "assembler")]
 
-mod products; // their products and what follows
+mod pool; // what becomes of their sums
+mod products; // their products
 mod tiles; // convolutions
 mod transforms; // what goes into their products
 
@@ -44,7 +45,8 @@ fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
     let stride = 4 * sums.len();
     for (block, out) in sums.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
         let weights = weights.as_ptr().wrapping_add(4 * ROWS * block);
-        // SAFETY: as in `conv_pool`; every fourth feature begins a row of `stride` bytes, of which 4 · ROWS are read.
+        // SAFETY: this function is reachable through `TABLE` only, which is given out where the instructions were detected;
+        // every fourth feature begins a row of `stride` bytes, of which 4 · ROWS are read.
         unsafe { project_rows(weights, features.as_ptr(), out, features.len() / 4, stride) }
     }
 }
@@ -155,7 +157,7 @@ fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
     let stride = 4 * sums.len();
     for (block, out) in sums.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
         let weights = weights.as_ptr().wrapping_add(4 * ROWS * block);
-        // SAFETY: as in `conv_pool`; every second unit begins a row of `stride` bytes, of which 4 · ROWS are read.
+        // SAFETY: as in `project`; every second unit begins a row of `stride` bytes, of which 4 · ROWS are read.
         unsafe { recur_rows(weights, state.as_ptr(), out, state.len() / 2, stride) }
     }
 }

@@ -26,7 +26,7 @@
 use core::mem::MaybeUninit;
 
 use super::products::{self, Products};
-use super::transforms;
+use super::{pool, transforms};
 use crate::classify::native::model::Conv;
 
 /// Products per input and tile.
@@ -140,7 +140,7 @@ unsafe fn pool_block(
     sixteens: usize,
 ) {
     let finish = Finish::new(conv, block);
-    let pool = if finish.ties { products::pool_ties } else { products::pool };
+    let pool = if finish.ties { pool::with_ties } else { pool::without_ties };
     let mut sums = MaybeUninit::uninit();
     for out in out.chunks_mut(2 * QUAD * conv.outputs) {
         let tiles = out.len() / conv.outputs / 2;
@@ -182,5 +182,27 @@ impl Finish {
             finish.ties |= most << mantissa.trailing_zeros() >= 1 << (shift - 1);
         }
         finish
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::native::model::Scales;
+
+    #[test]
+    fn ties_are_ruled_out_where_no_sum_is_large_enough() {
+        let ties = |bias: i32, mantissa: u32, shift: u32| {
+            let (bias, mantissas, shifts) =
+                ([bias.to_le_bytes(); LANES], [mantissa.to_le_bytes(); LANES], [shift.to_le_bytes(); LANES]);
+            let scales = Scales { mantissas: mantissas.as_flattened(), shifts: shifts.as_flattened() };
+            let conv = Conv { inputs: 64, outputs: LANES, weights: &[], bias: bias.as_flattened(), scales };
+            Finish::new(&conv, 0).ties
+        };
+        // Sums are below 2^24: a tie needs as many zeros as the shift has bits, less one.
+        assert!(!ties(-1, 0x80_0001, 25) && ties(-1, 0x80_0001, 24));
+        assert!(ties(1 << 24, 0x80_0001, 25));
+        assert!(!ties(0, 0x80_0004, 27) && ties(0, 0x80_0004, 26));
+        assert!(!ties(0, 1 << 23, 48) && ties(0, 1 << 23, 47));
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! "HNTRACE1"  length of the header, u16 little-endian   header, postcard   records of RECORD_BYTES each
 //! ```
-//! Bounded: at most [`KEPT_RECORDS`](super::KEPT_RECORDS) records, 416 KiB.
+//! Bounded: at most [`KEPT_RECORDS`] records, 416 KiB.
 
 use std::io::{self, Read, Write};
 

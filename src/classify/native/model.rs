@@ -167,3 +167,22 @@ impl Rows<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_are_ruled_out_where_no_sum_is_large_enough() {
+        let ties = |bias: i32, mantissa: u32, shift: u32| {
+            let (bias, mantissas, shifts) = (bias.to_le_bytes(), mantissa.to_le_bytes(), shift.to_le_bytes());
+            let scales = Scales { mantissas: &mantissas, shifts: &shifts };
+            Conv { inputs: 64, outputs: 1, weights: &[], bias: &bias, scales, ties: true }.may_tie()
+        };
+        // Sums are below 2^24: a tie needs as many zeros as the shift has bits, less one.
+        assert!(!ties(-1, 0x80_0001, 25) && ties(-1, 0x80_0001, 24));
+        assert!(ties(1 << 24, 0x80_0001, 25));
+        assert!(!ties(0, 0x80_0004, 27) && ties(0, 0x80_0004, 26));
+        assert!(!ties(0, 1 << 23, 48) && ties(0, 1 << 23, 47));
+    }
+}

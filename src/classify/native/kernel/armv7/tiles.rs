@@ -140,7 +140,7 @@ unsafe fn pool_block(
     sixteens: usize,
 ) {
     let finish = Finish::new(conv, block);
-    let pool = if finish.ties { pool::with_ties } else { pool::without_ties };
+    let pool = if conv.ties { pool::with_ties } else { pool::without_ties };
     let mut sums = MaybeUninit::uninit();
     for out in out.chunks_mut(2 * QUAD * conv.outputs) {
         let tiles = out.len() / conv.outputs / 2;
@@ -161,48 +161,17 @@ pub(super) struct Finish {
     pub(super) mantissas: [u32; LANES],
     /// Negative shifts, which shift right.
     pub(super) right: [i64; LANES],
-    /// Whether a sum may lie in the middle between two results.
-    ties: bool,
 }
 
 impl Finish {
     fn new(conv: &Conv<'_>, block: usize) -> Self {
-        let mut finish = Self { bias: [0; LANES], mantissas: [0; LANES], right: [0; LANES], ties: false };
+        let mut finish = Self { bias: [0; LANES], mantissas: [0; LANES], right: [0; LANES] };
         let words = |bytes: &[u8], i: usize| i32::from_le_bytes(bytes.as_chunks().0[block + i]);
         for i in 0..LANES {
-            let bias = words(conv.bias, i);
-            let mantissa = words(conv.scales.mantissas, i) as u32;
-            let shift = words(conv.scales.shifts, i);
-            finish.bias[i] = bias;
-            finish.mantissas[i] = mantissa;
-            finish.right[i] = -i64::from(shift);
-            // x · mantissa ends in a one and shift − 1 zeros only if x has those of the zeros that the mantissa doesn't
-            // have: it is at least as large as they say.
-            let most = (9 * conv.inputs * 127 * 128) as u64 + u64::from(bias.max(0).unsigned_abs());
-            finish.ties |= most << mantissa.trailing_zeros() >= 1 << (shift - 1);
+            finish.bias[i] = words(conv.bias, i);
+            finish.mantissas[i] = words(conv.scales.mantissas, i) as u32;
+            finish.right[i] = -i64::from(words(conv.scales.shifts, i));
         }
         finish
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::classify::native::model::Scales;
-
-    #[test]
-    fn ties_are_ruled_out_where_no_sum_is_large_enough() {
-        let ties = |bias: i32, mantissa: u32, shift: u32| {
-            let (bias, mantissas, shifts) =
-                ([bias.to_le_bytes(); LANES], [mantissa.to_le_bytes(); LANES], [shift.to_le_bytes(); LANES]);
-            let scales = Scales { mantissas: mantissas.as_flattened(), shifts: shifts.as_flattened() };
-            let conv = Conv { inputs: 64, outputs: LANES, weights: &[], bias: bias.as_flattened(), scales };
-            Finish::new(&conv, 0).ties
-        };
-        // Sums are below 2^24: a tie needs as many zeros as the shift has bits, less one.
-        assert!(!ties(-1, 0x80_0001, 25) && ties(-1, 0x80_0001, 24));
-        assert!(ties(1 << 24, 0x80_0001, 25));
-        assert!(!ties(0, 0x80_0004, 27) && ties(0, 0x80_0004, 26));
-        assert!(!ties(0, 1 << 23, 48) && ties(0, 1 << 23, 47));
     }
 }

@@ -16,7 +16,10 @@ SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-thr
 # No tables for unwinding the stack.
 SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/small.ld'
 
-.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn bare-metal clean
+# Which rig measures: a file of tests/hil.
+RIG ?= virtual
+
+.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn hil bare-metal pictures clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -99,6 +102,19 @@ bare-metal: ## a firmware of front-end, native engine and decision for a Cortex-
 insn: ## instructions per window and per second of sound on the boards' processors, beside tract: tables, and target/insn.json
 	@.ci/setup insn
 	python3 tests/bench/insn/insn.py
+
+pictures: ## the pictures of the live page in tests/pictures, drawn by headless Chromium
+	@.ci/setup pictures
+	mkdir -p target/pictures
+	HARMONYNET_PAGE_PICTURES=target/pictures cargo test --locked --test page a_browser
+	@# A spectrogram has more colours than anybody sees.
+	for name in page-desktop page-phone page-phone-light; do \
+	  pngquant --force --speed 1 --quality 50-85 --strip --output tests/pictures/$$name.png target/pictures/$$name.png; done
+
+hil: ## how long sound takes to the display, measured from outside: RIG=virtual needs no hardware; tests/hil has the rigs
+	@.ci/setup run
+	cargo build --release --locked
+	target/release/harmonynet latency --rig tests/hil/$(RIG).toml
 
 clean: ## remove everything that was built
 	cargo clean

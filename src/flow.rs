@@ -3,7 +3,7 @@
 //! Time is a sample index at [`SAMPLE_RATE_HZ`](crate::spec::SAMPLE_RATE_HZ), counted from the start of the stream;
 //! lost samples count as time passed.
 
-use crate::spec::{MAX_LABELS, MEL_BANDS};
+use crate::spec::{LOG_MEL_LIMIT, MAX_LABELS, MEL_BANDS};
 
 /// A position in the stream: samples at 22,050 Hz since it began, lost ones included.
 pub type SampleIndex = u64;
@@ -23,6 +23,50 @@ pub struct Block {
     pub samples: heapless::Vec<i32, BLOCK_SAMPLES>,
 }
 
+/// A moment: nanoseconds of the monotonic clock of the system, or of a clock that counts samples.
+pub type Nanos = u64;
+
+/// When a source says that its sound was captured (capture → trace). Drivers are not always to be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stamp {
+    /// The source has no clock.
+    #[default]
+    Absent,
+    /// The last frame was captured at this moment.
+    At(Nanos),
+    /// The driver gave zero: it has no time stamps, or the stream doesn't run.
+    Zero,
+    /// The driver's clock went back to this moment since the period before.
+    Backwards(Nanos),
+    /// This moment lies in the future or longer ago than sound can wait: it is of another clock.
+    Foreign(Nanos),
+}
+
+/// The times of one period of a microphone's sound (capture → trace).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeriodTimes {
+    /// Index of the period's first sample, right to a sample.
+    pub start: SampleIndex,
+    /// Frames of the period, at the source's rate.
+    pub frames: u32,
+    /// The source's rate, hertz.
+    pub rate_hz: u32,
+    /// Frames lost directly before the period.
+    pub lost: u32,
+    /// When the period's last frame was captured, by the source.
+    pub captured: Stamp,
+    /// When the period was read.
+    pub read: Nanos,
+    /// When the period was resampled, or the first block that it completed.
+    pub resampled: Nanos,
+}
+
+/// Most periods that are told with one block; of shorter ones (below 5.8 ms) the others are not told.
+pub const PERIODS_PER_BLOCK: usize = 4;
+
+/// The periods that were read since the block before.
+pub type Periods = heapless::Vec<PeriodTimes, PERIODS_PER_BLOCK>;
+
 /// One log-mel frame (frontend → classify).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogMel {
@@ -31,8 +75,51 @@ pub struct LogMel {
     /// Level of the whole frame.
     pub level: Level,
     /// Log2 of each band's power relative to the tracked level, Q8.8 (256 is a factor of two, 3.01 dB), within
-    /// ±[`LOG_MEL_LIMIT`](crate::spec::LOG_MEL_LIMIT).
+    /// ±[`LOG_MEL_LIMIT`].
     pub bands: [i16; MEL_BANDS],
+}
+
+/// What pictures of the sound show of one moment (pipeline → whoever watches): a column of the spectrogram, and levels. Coarse
+/// and lossy; nothing is recognized by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glimpse {
+    /// Index of the sample after the last one that it covers.
+    pub end: SampleIndex,
+    /// The log-mel bands, lowest first, each at its largest: 0–254 in steps of an eighth of an octave of power (0.38 dB) above
+    /// −[`LOG_MEL_LIMIT`].
+    pub bands: [u8; MEL_BANDS],
+    /// Level of the loudest frame.
+    pub level: Level,
+    /// Largest magnitude of a sample, Q0.31.
+    pub peak: u32,
+}
+
+impl Glimpse {
+    /// A band's value of [`LogMel`] in steps of an eighth of an octave.
+    #[must_use]
+    pub fn band(value: i16) -> u8 {
+        ((value.clamp(-LOG_MEL_LIMIT, LOG_MEL_LIMIT) + LOG_MEL_LIMIT) >> 5) as u8
+    }
+
+    /// The largest magnitude in decibels relative to a full-scale sine, −144 where every sample is 0.
+    #[must_use]
+    pub fn peak_dbfs(&self) -> f32 {
+        (20.0 * libm::log10f(self.peak as f32 / (1_u32 << 31) as f32)).max(-144.0)
+    }
+
+    /// Whether a sample came within 0.1 dB of full scale. Resampling moves what the converter clipped, so that an exact
+    /// comparison would miss most of it.
+    #[must_use]
+    pub fn is_clipped(&self) -> bool {
+        // 2³¹ · 10^(−0.1 / 20)
+        self.peak >= 2_122_900_000
+    }
+}
+
+impl Default for Glimpse {
+    fn default() -> Self {
+        Self { end: 0, bands: [0; MEL_BANDS], level: Level::SILENCE, peak: 0 }
+    }
 }
 
 /// Sound level of a frame: log2 of the power inside the mel band, Q8.8, where 0 is a full-scale sine.

@@ -10,6 +10,7 @@
 //!   decide     smoothing, hysteresis, minimum hold                                         → Verdict
 //!   display    LED matrix, terminal, JSON lines                                            ← Scene
 //!   tell       event socket, metrics, MQTT                                                 ← Scene
+//!   trace      when each stage had what: the last minutes, always kept                     ← PeriodTimes
 //! ```
 //!
 //! Stages never import each other: they share [`spec`] (the numbers a model is trained for) and [`flow`] (the data
@@ -36,6 +37,8 @@ pub mod pipeline; // wires the stages
 
 #[cfg(feature = "tell")]
 pub mod tell; // verdicts → the rest of the house
+
+pub mod trace; // when what happened
 
 #[cfg(feature = "std")]
 pub mod settings; // file, environment and command line, over what the board calls for

@@ -6,15 +6,19 @@
 mod counting;
 
 use harmonynet::capture::demo::{DemoPlayer, Piece};
-use harmonynet::capture::{Channel, Conditioner, FaultInjector, Faults, Microphone, SampleFormat};
+use harmonynet::capture::{
+    Channel, Conditioner, FaultInjector, Faults, Microphone, SampleFormat, SystemClock,
+};
 use harmonynet::classify::window::Window;
 use harmonynet::classify::{Classifier, ClassifyError};
 use harmonynet::decide::{Decider, Policy};
 use harmonynet::display::{Display, Matrix, Memory, draw};
-use harmonynet::flow::{Block, Labels, Level, LogMel, Scene, Scores};
+use harmonynet::flow::{Block, Labels, Level, LogMel, PeriodTimes, Scene, Scores};
 use harmonynet::frontend::{Frontend, FrontendState};
 use harmonynet::pipeline::Recognizer;
+use harmonynet::pipeline::tracer::Tracer;
 use harmonynet::spec::{FrontendSpec, WindowLength};
+use harmonynet::trace::{KEPT_RECORDS, PeriodRecord, Record, VerdictTimes};
 
 use self::counting::allocations;
 
@@ -22,6 +26,24 @@ use self::counting::allocations;
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(vec![1_u8]))), 1);
     assert_eq!(allocations(|| {}), 0);
+}
+
+/// The trace has its memory from the beginning, also when the oldest records have to make room.
+#[test]
+fn nothing_is_allocated_by_writing_down_what_happens() {
+    let tracer = Tracer::new(SystemClock::default());
+    let mut display = tracer.display(Memory::<4>::default());
+    let scene = Scene::default();
+    let count = allocations(|| {
+        for start in 0..KEPT_RECORDS as u64 {
+            let times = PeriodTimes { start, read: tracer.now(), ..PeriodTimes::default() };
+            tracer.record(&Record::Period(PeriodRecord::new(&times, tracer.now(), tracer.now(), 0)));
+            tracer.record(&Record::Verdict(VerdictTimes::default()));
+            display.show(&scene).unwrap();
+        }
+    });
+    assert_eq!(count, 0);
+    assert_eq!(tracer.snapshot().count, 3 * KEPT_RECORDS as u64);
 }
 
 #[test]
@@ -148,7 +170,11 @@ fn nothing_is_allocated_from_blocks_to_verdicts_of_the_native_engine() {
     let engine = NativeClassifier::new(Model::new(Parts::random(&shape, 1).to_file().unwrap()).unwrap(), 1.0);
     let policy = Policy::DEFAULT.for_window(engine.window(), FrontendSpec::SHIPPED.hop);
     let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
-    let mut recognizer = Recognizer::new(frontend, engine, Decider::new(policy, shape.labels).unwrap());
+    // Somebody watches, and then takes nothing any more.
+    let mut recognizer =
+        Recognizer::new(frontend, engine, Decider::new(policy, shape.labels).unwrap()).with_glimpses();
+    let (watch, _watched) = std::sync::mpsc::sync_channel(64);
+    let mut glimpses = 0;
     let mut player = DemoPlayer::new(Piece::Metal, 22_050);
     let mut block = Block::default();
     let mut verdicts = 0;
@@ -159,9 +185,16 @@ fn nothing_is_allocated_from_blocks_to_verdicts_of_the_native_engine() {
             block.samples.clear();
             block.samples.extend(player.by_ref().take(512));
             recognizer.push(&block, |_, _, scores| verdicts += u64::from(scores.is_some()));
+            if let Some(glimpse) = recognizer.glimpse() {
+                glimpses += 1;
+                let _ = watch.try_send(glimpse);
+            }
         }
     });
-    assert!(verdicts > 25, "{verdicts} verdicts: nothing much was tried");
+    assert!(
+        verdicts > 25 && glimpses > 390,
+        "{verdicts} verdicts, {glimpses} glimpses: nothing much was tried"
+    );
     assert_eq!(count, 0, "allocations in {verdicts} verdicts");
 }
 

@@ -1,6 +1,7 @@
 //! Everything that goes wrong with microphones, on purpose and repeatably.
 
 use super::{CaptureError, Granted, Microphone, Reading, SplitMix64};
+use crate::flow::Stamp;
 
 /// How often each mishap happens: in this many of a thousand reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +48,10 @@ impl<M: Microphone> FaultInjector<M> {
 impl<M: Microphone> Microphone for FaultInjector<M> {
     fn granted(&self) -> Granted {
         self.inner.granted()
+    }
+
+    fn captured(&self) -> Stamp {
+        self.inner.captured()
     }
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {

@@ -1,6 +1,7 @@
 //! The end of sources that have none: alsa-lib's `file` plugin goes on after its file is over.
 
 use super::{CaptureError, Granted, Microphone, Reading};
+use crate::flow::Stamp;
 
 /// A decorator that ends a source after a number of frames, lost ones included.
 #[derive(Clone, Debug)]
@@ -19,6 +20,10 @@ impl<M: Microphone> Limited<M> {
 impl<M: Microphone> Microphone for Limited<M> {
     fn granted(&self) -> Granted {
         self.inner.granted()
+    }
+
+    fn captured(&self) -> Stamp {
+        self.inner.captured()
     }
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {

@@ -21,6 +21,7 @@ mod dc;
 pub mod demo; // self-made music
 mod fault_injector;
 mod limit;
+mod memory;
 pub mod meter; // how good a signal is
 mod random;
 mod resample;
@@ -48,6 +49,7 @@ pub use conditioner::Conditioner;
 pub use dc::DcBlocker;
 pub use fault_injector::{FaultInjector, Faults};
 pub use limit::Limited;
+pub use memory::MemoryMicrophone;
 pub use random::SplitMix64;
 pub use resample::{MAX_COEFFICIENTS, MAX_TAPS, RateError, Resampler, pass_edge_hz};
 pub use sample_format::SampleFormat;
@@ -67,7 +69,7 @@ pub use stdin::PcmStream;
 #[cfg(feature = "std")]
 pub use supervisor::{Capture, Counters, Supervisor};
 
-use crate::flow::Fault;
+use crate::flow::{Fault, Stamp};
 #[cfg(feature = "alloc")]
 use alloc::boxed::Box;
 
@@ -85,6 +87,11 @@ pub trait Microphone {
     /// Why there is no sound. After [`CaptureError::Ended`] and every error that has a [`CaptureError::fault`] the
     /// source is done with: drop it, and open it anew. An overrun is not an error: see [`Reading::lost`].
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError>;
+
+    /// When the last frame of the last [`read`](Self::read) was captured, by the source's own clock.
+    fn captured(&self) -> Stamp {
+        Stamp::Absent
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -95,6 +102,10 @@ impl<M: Microphone + ?Sized> Microphone for Box<M> {
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {
         (**self).read(into)
+    }
+
+    fn captured(&self) -> Stamp {
+        (**self).captured()
     }
 }
 

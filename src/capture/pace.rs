@@ -1,6 +1,7 @@
 //! Real-time pace for sources that could deliver all at once.
 
 use super::{CaptureError, Clock, Granted, Microphone, Reading, SystemClock};
+use crate::flow::Stamp;
 use std::time::Duration;
 
 /// How fast a recording is delivered.
@@ -26,12 +27,14 @@ pub struct Paced<M, C = SystemClock> {
     start: Option<Duration>,
     /// Frames since `start`.
     frames: u64,
+    /// When the last frame was captured, in effect.
+    captured: Stamp,
 }
 
 impl<M: Microphone, C: Clock> Paced<M, C> {
     /// Delivers the frames of `inner` at `pace`, by `clock`.
     pub fn new(inner: M, pace: Pace, clock: C) -> Self {
-        Self { inner, pace, clock, start: None, frames: 0 }
+        Self { inner, pace, clock, start: None, frames: 0, captured: Stamp::Absent }
     }
 
     /// Waits until the frames read so far would have been captured.
@@ -40,6 +43,7 @@ impl<M: Microphone, C: Clock> Paced<M, C> {
         let start = *self.start.get_or_insert(now);
         let nanos = u128::from(self.frames) * 1_000_000_000 / u128::from(rate_hz.max(1));
         let due = start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        self.captured = Stamp::At(u64::try_from(due.as_nanos()).unwrap_or(u64::MAX));
         if let Some(early) = due.checked_sub(now) {
             self.clock.sleep(early);
         } else if now - due > LARGEST_LAG {
@@ -68,6 +72,14 @@ impl<M: Microphone, C: Clock> Microphone for Paced<M, C> {
         self.frames += reading.lost + reading.frames as u64;
         self.wait(granted.rate_hz);
         Ok(reading)
+    }
+
+    /// The source's own stamp; where it has none, when the pace would have it captured.
+    fn captured(&self) -> Stamp {
+        match self.inner.captured() {
+            Stamp::At(at) if self.pace == Pace::Fast => Stamp::At(at),
+            _ => self.captured,
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! Nothing here prints: what happened comes out as [`Capture`], once per change, and as [`Counters`].
 
 use super::{CaptureError, Channel, Clock, Conditioner, Granted, Microphone, SystemClock};
-use crate::flow::{Block, Fault};
+use crate::flow::{Block, Fault, PeriodTimes, Periods};
 use crate::spec::SAMPLE_RATE_HZ;
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// What [`Supervisor::next`] brings.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Capture<'a> {
-    /// Sound.
-    Block(&'a Block),
+    /// Sound, and the periods that were read since the block before, as far as there is room for them.
+    Block(&'a Block, &'a Periods),
     /// The microphone is open (again), and this is what it delivers. Sound follows, or a fault.
     Opened(Granted),
     /// Something broke. Told once; the microphone is opened again by itself until [`Capture::Opened`].
@@ -68,6 +68,9 @@ pub struct Supervisor<F, M, C = SystemClock> {
     /// Interleaved frames of the last read, and the part of them that is not yet conditioned.
     period: Vec<i32>,
     unread: core::ops::Range<usize>,
+    /// The periods since the block before, and whether they went out with a block.
+    periods: Periods,
+    told_periods: bool,
     /// When the last sound arrived before the microphone failed: what is missing is counted from here.
     silent_since: Option<Duration>,
     last_sound: Duration,
@@ -94,6 +97,8 @@ where
             conditioner: None,
             period: Vec::new(),
             unread: 0..0,
+            periods: Periods::new(),
+            told_periods: false,
             silent_since: None,
             last_sound: clock.now(),
             healthy_since: None,
@@ -116,9 +121,16 @@ where
     /// Allocates only when a microphone is opened.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend its blocks")]
     pub fn next(&mut self) -> Capture<'_> {
+        if std::mem::take(&mut self.told_periods) {
+            self.periods.clear();
+        }
         loop {
             if self.condition() {
-                return self.conditioner.as_ref().map_or(Capture::Waiting, |c| Capture::Block(c.block()));
+                self.told_periods = true;
+                return match &self.conditioner {
+                    Some(conditioner) => Capture::Block(conditioner.block(), &self.periods),
+                    None => Capture::Waiting,
+                };
             }
             if let Some(reason) = self.end {
                 return Capture::End(reason);
@@ -126,10 +138,22 @@ where
             let failure = match &mut self.microphone {
                 Some(microphone) => match microphone.read(&mut self.period) {
                     Ok(reading) if reading.frames > 0 => {
-                        let samples = reading.frames * usize::from(microphone.granted().channels);
-                        let rate_hz = microphone.granted().rate_hz;
+                        let granted = microphone.granted();
+                        let captured = microphone.captured();
+                        let samples = reading.frames * usize::from(granted.channels);
                         self.unread = 0..samples.min(self.period.len());
-                        self.hear(reading.lost, reading.frames as u64, rate_hz);
+                        self.hear(reading.lost, reading.frames as u64, granted.rate_hz);
+                        let period = PeriodTimes {
+                            start: self.conditioner.as_ref().map_or(0, Conditioner::position),
+                            frames: reading.frames as u32,
+                            rate_hz: granted.rate_hz,
+                            lost: u32::try_from(reading.lost).unwrap_or(u32::MAX),
+                            captured,
+                            read: self.clock.nanos(),
+                            resampled: 0,
+                        };
+                        // Periods shorter than the shortest that all fit are told in part.
+                        let _ = self.periods.push(period);
                         continue;
                     }
                     Ok(_) => CaptureError::Stalled,
@@ -162,6 +186,9 @@ where
         let mut rest = &self.period[self.unread.clone()];
         let full = conditioner.fill(&mut rest);
         self.unread.start = self.unread.end - rest.len();
+        if let Some(period) = self.periods.last_mut().filter(|period| period.resampled == 0) {
+            period.resampled = self.clock.nanos();
+        }
         full
     }
 

@@ -130,5 +130,27 @@ pub(crate) fn run(args: &DoctorArgs, loaded: &Loaded) -> Result<()> {
     }
 }
 
+/// What this machine says of itself that a measurement of times depends on: kernel, board, clock, throttling, temperature.
+pub(crate) fn conditions(loaded: &Loaded) -> Result<Vec<(&'static str, String)>> {
+    let machine = This { files: Files::below(Path::new("/")) };
+    let patient = Patient {
+        machine: &machine,
+        settings: &loaded.settings,
+        parts: Parts::shipped()?,
+        loaded,
+        file: None,
+        state: None,
+    };
+    let kernel = machine.files.read("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".into());
+    let mut told = vec![("kernel", format!("{kernel}, {}", std::env::consts::ARCH))];
+    for check in [boot::board, power::clock, power::throttling, power::temperature] {
+        told.extend(check(&patient).into_iter().map(|finding| match finding.status {
+            Status::Unknown => (finding.check, "unknown".to_string()),
+            _ => (finding.check, finding.found),
+        }));
+    }
+    Ok(told)
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{IsTerminal as _, stdout};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use harmonynet::flow::{Fault, Labels, Scene, State};
 use harmonynet::pipeline::Recognizer;
 use harmonynet::pipeline::listen::{News, Summary, Threads, listen_on};
 use harmonynet::pipeline::refresher::Refresher;
+use harmonynet::pipeline::tracer::Tracer;
 use harmonynet::settings::board::Board;
 use harmonynet::spec::SAMPLE_RATE_HZ;
 use harmonynet::tell::Teller;
@@ -27,6 +29,7 @@ use super::log::Log;
 use super::service::Service;
 use super::source::SourceArgs;
 use super::tell;
+use super::trace::Dumper;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +43,7 @@ Examples:
   arecord -f S16_LE -r 48000 | harmonynet listen -  raw samples from another program
   harmonynet listen --json --seconds 60             a minute of verdicts for a program
   harmonynet listen --display max7219               an LED display on this board (see `display-test`)
+  harmonynet listen --set page.address=127.0.0.1:8730   a live page for browsers, http://127.0.0.1:8730/
   harmonynet listen --board sim --display ssd1306   the same simulated: the bytes of its bus, turned back into dots
 
 A microphone that is missing, unplugged or stalled is opened again for ever; the display says what is wrong. So is an LED
@@ -66,6 +70,10 @@ pub(crate) struct ListenArgs {
 
     #[command(flatten)]
     settings: SettingsArgs,
+
+    /// Folder for traces: what happened when in the last two minutes, written on SIGUSR1 and when something breaks
+    #[arg(long, value_name = "DIR")]
+    trace: Option<PathBuf>,
 
     // Help and defaults of this and the last three come from the table of settings.
     #[arg(long, value_enum)]
@@ -132,14 +140,19 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let decider = Decider::new(policy, labels.len())?;
     let engine = args.model.engine(&package)?;
     let says = args.model.says(&package, &engine);
-    let mut recognizer = Recognizer::new(engine::frontend(&package)?, engine, decider);
+    let frontend = engine::frontend(&package)?;
+    let (teller, untold) = tell::open(&loaded.settings, &labels, frontend.spec());
+    let mut recognizer = Recognizer::new(frontend, engine, decider);
+    if tell::shows_sound(&teller) {
+        recognizer = recognizer.with_glimpses();
+    }
     if let Some(frames) = args.verdict_frames {
         recognizer = recognizer.with_period(frames);
     }
     let stop = interrupt::flag()?;
 
-    let (teller, untold) = tell::open(&loaded.settings, &labels);
-    let mut stage = Stage::new(args, loaded, &source.name, teller)?;
+    let tracer = Tracer::new(SystemClock::default());
+    let mut stage = Stage::new(args, loaded, &source.name, teller, &tracer)?;
     stage.note(format!("engine: {says}"));
     if loaded.instead.is_some() {
         stage.tell_broken_settings();
@@ -160,12 +173,12 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
             .for_each(|note| shown.note(note));
         shown.take(news)
     };
-    let summary = listen_on(threads, supervisor, recognizer, &labels, &stop, show);
+    let summary = listen_on(threads, &tracer, supervisor, recognizer, &labels, &stop, show);
     stage.close(&summary, &labels)
 }
 
 /// How the board wants the threads to run.
-fn threads(board: &Board) -> Threads {
+pub(super) fn threads(board: &Board) -> Threads {
     Threads {
         capture_priority: board.threads.capture_priority,
         capture_core: board.threads.capture_core,
@@ -191,6 +204,7 @@ struct Stage {
     began: Instant,
     /// The rest of the house.
     teller: Teller,
+    dumper: Dumper,
     end: Result<(), End>,
 }
 
@@ -201,7 +215,15 @@ enum End {
 }
 
 impl Stage {
-    fn new(args: &ListenArgs, loaded: &Loaded, source: &str, teller: Teller) -> Result<Self> {
+    fn new(
+        args: &ListenArgs,
+        loaded: &Loaded,
+        source: &str,
+        teller: Teller,
+        tracer: &Tracer,
+    ) -> Result<Self> {
+        let folder = args.trace.as_deref().or(args.settings.state());
+        let dumper = Dumper::new(tracer.clone(), folder, interrupt::asked()?);
         let is_terminal = stdout().is_terminal();
         let automatic = if is_terminal { DisplayArg::Terminal } else { DisplayArg::Lines };
         let kind = match args.display {
@@ -214,20 +236,21 @@ impl Stage {
         let mut keeps_notes = kind == DisplayArg::Terminal;
         match kind {
             DisplayArg::Terminal => {
-                displays.push(Box::new(Terminal::new(stdout(), terminal::Style::detect(), terminal::size)?));
+                let terminal = Terminal::new(stdout(), terminal::Style::detect(), terminal::size)?;
+                displays.push(Box::new(tracer.display(terminal)));
             }
-            DisplayArg::Lines => displays.push(Box::new(Lines::new(stdout()))),
-            DisplayArg::Json => displays.push(Box::new(JsonLines::new(stdout()))),
+            DisplayArg::Lines => displays.push(Box::new(tracer.display(Lines::new(stdout())))),
+            DisplayArg::Json => displays.push(Box::new(tracer.display(JsonLines::new(stdout())))),
             DisplayArg::Auto | DisplayArg::None => {}
             _ => {
                 let led =
                     LedDisplay::of(&loaded.settings)?.context("display.kind: no LED display is named")?;
                 let thread = if led.is_simulated {
                     keeps_notes = is_terminal;
-                    Refresher::start(Simulation::new(&led, is_terminal)?, led.refresh_hz)
+                    Refresher::start_traced(Simulation::new(&led, is_terminal)?, led.refresh_hz, tracer)
                 } else {
                     displays.push(Box::new(Lines::new(stdout())));
-                    Refresher::start(Told::new(&led, tell)?, led.refresh_hz)
+                    Refresher::start_traced(Told::new(&led, tell)?, led.refresh_hz, tracer)
                 };
                 displays.push(Box::new(thread.context("a thread for the display")?));
             }
@@ -244,6 +267,7 @@ impl Stage {
             log: Log::default(),
             began: Instant::now(),
             teller,
+            dumper,
             end: Ok(()),
         })
     }
@@ -262,6 +286,9 @@ impl Stage {
     fn take(&mut self, news: News) -> ControlFlow<()> {
         tell::tell(&mut self.teller, &news).into_iter().for_each(|note| self.note(note));
         while let Ok(text) = self.fortunes.try_recv() {
+            self.note(text);
+        }
+        if let Some(text) = self.dumper.look(&news) {
             self.note(text);
         }
         match news {
@@ -343,6 +370,7 @@ impl Stage {
         while let Ok(text) = self.fortunes.try_recv() {
             self.note(text);
         }
+        self.notes.extend(self.dumper.close());
         self.notes.iter().for_each(|note| eprintln!("{note}"));
         self.log.rest().into_iter().for_each(|rest| eprintln!("{rest}"));
         eprintln!("{}", describe(summary, labels));

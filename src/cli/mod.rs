@@ -15,6 +15,7 @@ mod features;
 #[cfg(feature = "recordings")]
 mod files;
 mod interrupt;
+mod latency;
 mod leds;
 mod listen;
 mod log;
@@ -25,6 +26,8 @@ mod service;
 mod sound;
 mod source;
 mod tell;
+mod timings;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -85,6 +88,12 @@ enum Command {
     /// Show what is set and why, check a settings file, print boot lines
     #[command(after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
+    /// Measure how long sound takes to the display
+    #[command(after_help = latency::EXAMPLES)]
+    Latency(Box<latency::LatencyArgs>),
+    /// Tell how long each stage took, from a dump of a running `listen`
+    #[command(after_help = trace::EXAMPLES)]
+    Trace(trace::TraceArgs),
     /// Write log-mel frames of recordings, for training
     #[cfg(feature = "recordings")]
     #[command(after_help = features::EXAMPLES)]
@@ -159,6 +168,8 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::DisplayTest(args)) => display_test::run(&args, loaded),
         Some(Command::Config(args)) => config::run(&args, loaded),
+        Some(Command::Latency(args)) => latency::run(&args, loaded),
+        Some(Command::Trace(args)) => trace::run(&args),
         #[cfg(feature = "recordings")]
         Some(Command::Features(args)) => features::run(&args),
         #[cfg(feature = "recordings")]

@@ -1,12 +1,15 @@
 //! What the settings ask to be told to the rest of the house.
 
 use harmonynet::flow::Labels;
+
 use harmonynet::pipeline::listen::News;
 use harmonynet::settings::Settings;
+use harmonynet::spec::FrontendSpec;
 use harmonynet::tell::{Limits, Options, Teller};
 
-/// Opens what the settings ask for. What cannot be opened is told as complaints: a device listens all the same.
-pub(crate) fn open(settings: &Settings, labels: &Labels) -> (Teller, Vec<String>) {
+/// Opens what the settings ask for. What a person should know comes back, such as that something could not be opened: a device
+/// listens all the same.
+pub(crate) fn open(settings: &Settings, labels: &Labels, spec: &FrontendSpec) -> (Teller, Vec<String>) {
     let mut complaints = Vec::new();
     let mut options = Options {
         socket: settings.text("events.socket").map(Into::into),
@@ -25,16 +28,23 @@ pub(crate) fn open(settings: &Settings, labels: &Labels) -> (Teller, Vec<String>
             )),
         }
     }
+    if let Some(address) = settings.text("page.address") {
+        set_page(&mut options, settings, address, spec, &mut complaints);
+    }
     if settings.text("mqtt.broker").is_some() {
         set_broker(&mut options, settings, &mut complaints);
     }
     let (teller, errors) = Teller::open(&options, labels);
     complaints.extend(errors.iter().map(ToString::to_string));
+    #[cfg(feature = "page")]
+    complaints.extend(page::says(&teller, &options));
     (teller, complaints)
 }
 
 /// Passes news on; what a person should know comes back.
 pub(crate) fn tell(teller: &mut Teller, news: &News) -> Vec<String> {
+    #[cfg(feature = "page")]
+    page::show(teller, news);
     match news {
         News::Verdict(scene, _) => teller.verdict(scene),
         News::Level(scene) => teller.heard(scene.at),
@@ -43,6 +53,115 @@ pub(crate) fn tell(teller: &mut Teller, news: &News) -> Vec<String> {
     }
     teller.tick();
     teller.notes()
+}
+
+/// Whether anybody may want to see the sound.
+pub(crate) fn shows_sound(teller: &Teller) -> bool {
+    #[cfg(feature = "page")]
+    return teller.page().is_some();
+    #[cfg(not(feature = "page"))]
+    {
+        let _ = teller;
+        false
+    }
+}
+
+#[cfg(not(feature = "page"))]
+fn set_page(_: &mut Options, _: &Settings, _: &str, _: &FrontendSpec, complaints: &mut Vec<String>) {
+    complaints.push("no page: this build has none; install one with it, or remove page.address".into());
+}
+
+#[cfg(feature = "page")]
+fn set_page(
+    options: &mut Options,
+    settings: &Settings,
+    address: &str,
+    spec: &FrontendSpec,
+    complaints: &mut Vec<String>,
+) {
+    match page::options(settings, address, spec) {
+        Ok(page) => options.page = Some(page),
+        Err(error) => complaints.push(format!("no page: {error}")),
+    }
+}
+
+#[cfg(feature = "page")]
+mod page {
+    use std::time::Duration;
+
+    use harmonynet::pipeline::GLIMPSE_SAMPLES;
+    use harmonynet::pipeline::listen::News;
+    use harmonynet::settings::Settings;
+    use harmonynet::spec::FrontendSpec;
+    use harmonynet::tell::{Options, PageOptions, PageToken, Teller, View};
+
+    /// The page that the settings ask for.
+    pub(super) fn options(
+        settings: &Settings,
+        address: &str,
+        spec: &FrontendSpec,
+    ) -> Result<PageOptions, String> {
+        let token = settings.text("page.token_file").map(|file| {
+            // One byte more, so that what is too long is seen to be.
+            let content = super::read("page.token_file", file, PageToken::MAX_FILE_BYTES + 1)?;
+            PageToken::of_file(&content).ok_or(format!(
+                "page.token_file {file}: wants a line of 16 to 128 letters, digits, - . _ and ~, such as `openssl rand -hex 16` \
+                 prints"
+            ))
+        });
+        let hop = usize::from(spec.hop);
+        Ok(PageOptions {
+            address: address.parse().map_err(|_| {
+                format!("page.address `{address}` is no address with a port; write it as 127.0.0.1:8730")
+            })?,
+            token: token.transpose()?,
+            names: settings.texts("page.names").to_vec(),
+            viewers: settings.integer("page.viewers").map_or(8, |most| most as usize),
+            pulse: Duration::from_secs(2),
+            view: View {
+                samples: (GLIMPSE_SAMPLES.div_ceil(hop) * hop) as u32,
+                low_hz: spec.low_hz,
+                high_hz: spec.high_hz,
+            },
+        })
+    }
+
+    /// Where the page is, and who can see it.
+    pub(super) fn says(teller: &Teller, options: &Options) -> Vec<String> {
+        let (Some(address), Some(page)) = (teller.page(), &options.page) else { return Vec::new() };
+        let token = if page.token.is_some() { "?token=… (the line of page.token_file)" } else { "" };
+        let mut says = vec![format!("page: http://{address}/{token}")];
+        if page.token.is_none() && !address.ip().is_loopback() {
+            says.push(format!(
+                "page: whoever reaches {address} sees what is playing; page.token_file keeps others out, \
+                 page.address = \"127.0.0.1:{}\" keeps it on this machine",
+                address.port()
+            ));
+        }
+        says
+    }
+
+    /// Shows news to whoever watches.
+    pub(super) fn show(teller: &Teller, news: &News) {
+        match news {
+            News::Glimpse(glimpse) => teller.glimpse(*glimpse),
+            // Before the verdict that comes from them.
+            News::Verdict(_, Some(scores)) => teller.scores(scores),
+            _ => {}
+        }
+    }
+}
+
+/// At most `most` bytes of a file.
+#[cfg(any(feature = "mqtt", feature = "page"))]
+fn read(key: &str, file: &str, most: usize) -> Result<Vec<u8>, String> {
+    use std::io::Read as _;
+
+    let mut content = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(most as u64).read_to_end(&mut content))
+        .map_err(|error| format!("{key} {file}: {error}; it must be readable for the program's user"))?;
+    Ok(content)
 }
 
 #[cfg(not(feature = "mqtt"))]
@@ -60,7 +179,6 @@ fn set_broker(options: &mut Options, settings: &Settings, complaints: &mut Vec<S
 
 #[cfg(feature = "mqtt")]
 mod mqtt {
-    use std::io::Read as _;
     use std::time::Duration;
 
     use harmonynet::settings::Settings;
@@ -76,11 +194,11 @@ mod mqtt {
             (false, None) => Tls::Off,
             (false, Some(_)) => return Err("there is mqtt.ca_file but no TLS; set mqtt.tls = true".into()),
             (true, None) => Tls::System,
-            (true, Some(file)) => Tls::Certificates(read("mqtt.ca_file", file, MAX_CA_BYTES)?),
+            (true, Some(file)) => Tls::Certificates(super::read("mqtt.ca_file", file, MAX_CA_BYTES)?),
         };
         let password = settings.text("mqtt.password_file").map(|file| {
             // The line feed and one byte more, so that what is too long is seen to be.
-            let content = read("mqtt.password_file", file, MAX_PASSWORD_BYTES + 3)?;
+            let content = super::read("mqtt.password_file", file, MAX_PASSWORD_BYTES + 3)?;
             Password::of_file(&content)
                 .ok_or(format!("mqtt.password_file {file}: wants 1 to {MAX_PASSWORD_BYTES} bytes"))
         });
@@ -100,14 +218,5 @@ mod mqtt {
             every: Duration::from_secs(settings.integer("mqtt.every_s").unwrap_or(10).unsigned_abs()),
             retry: Duration::from_secs(1),
         })
-    }
-
-    /// At most `most` bytes of a file.
-    fn read(key: &str, file: &str, most: usize) -> Result<Vec<u8>, String> {
-        let mut content = Vec::new();
-        std::fs::File::open(file)
-            .and_then(|opened| opened.take(most as u64).read_to_end(&mut content))
-            .map_err(|error| format!("{key} {file}: {error}; it must be readable for the program's user"))?;
-        Ok(content)
     }
 }

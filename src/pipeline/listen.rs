@@ -6,6 +6,9 @@
 //! ```
 //! Sound is never held up by what comes after it: a full queue loses blocks, a full channel loses news, both counted.
 //! Sources that lose nothing while they wait (files, pipes) wait instead.
+//!
+//! What each of them does when goes into a [`Tracer`], always. [`listen_in_step`] is the same without threads, for clocks that
+//! count samples.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +21,11 @@ use crossbeam_channel::{
 use super::Recognizer;
 use super::capture_counts::CaptureCounts;
 use super::queue::{QUEUE_BLOCKS, Sender, Sound, SoundQueue};
-use crate::capture::{Capture, CaptureError, Clock, Counters, Granted, Microphone, Supervisor};
+use super::tracer::{Tracer, Watch};
+use crate::capture::{Capture, CaptureError, Clock, Counters, Granted, Microphone, Supervisor, SystemClock};
 use crate::classify::Classifier;
 use crate::decide::Decider;
-use crate::flow::{Fault, Health, Labels, SampleIndex, Scene, Scores, State, Verdict};
+use crate::flow::{Fault, Glimpse, Health, Labels, SampleIndex, Scene, Scores, State, Verdict};
 use crate::spec::MAX_LABELS;
 
 /// Blocks between two scenes while nothing but the level changes: 4 · 23 ms.
@@ -41,6 +45,8 @@ pub enum News {
     Level(Scene),
     /// A verdict, and the scores that it came from if it came from any.
     Verdict(Scene, Option<Scores>),
+    /// What the sound looks like, where the recognizer [makes glimpses](Recognizer::with_glimpses) of it.
+    Glimpse(Glimpse),
     /// The microphone was opened; this is what it really delivers.
     Opened(Granted),
     /// The microphone broke or could not be opened; a [`News::Verdict`] says the same to the display.
@@ -114,15 +120,18 @@ where
     C: Clock + Send,
     K: Classifier + Send,
 {
-    listen_on(Threads::default(), supervisor, recognizer, labels, stop, show)
+    let tracer = Tracer::new(SystemClock::default());
+    listen_on(Threads::default(), &tracer, supervisor, recognizer, labels, stop, show)
 }
 
-/// The same with threads that run as a board wants them.
+/// The same with threads that run as a board wants them, and a trace that the caller can look at. The supervisor's clock and
+/// the tracer's must tell the same time.
 ///
 /// # Panics
 /// As [`listen`].
 pub fn listen_on<F, M, C, K>(
     threads: Threads,
+    tracer: &Tracer,
     supervisor: Supervisor<F, M, C>,
     recognizer: Recognizer<K>,
     labels: &Labels,
@@ -151,8 +160,8 @@ where
                 if let Some(core) = threads.signal_core {
                     super::priority::pin(core);
                 }
-                let mut ear = SignalThread::new(recognizer, labels, Herald { news, missed: 0 });
-                while receiver.next(|sound| ear.hear(sound)) {
+                let mut ear = SignalThread::new(recognizer, labels, Herald { news, missed: 0 }, tracer);
+                while receiver.next(|sound, waiting| ear.hear(sound, waiting)) {
                     ear.report(counts, receiver.waiting());
                 }
                 drop(receiver);
@@ -168,6 +177,62 @@ where
     });
     summary.elapsed = began.elapsed();
     summary
+}
+
+/// The same without threads: each block is recognized and shown before the next one is read. For a clock that moves with the
+/// samples that are read, under which computing takes no time; in `show` it says when the block's last period was there.
+pub fn listen_in_step<F, M, C, K>(
+    tracer: &Tracer,
+    mut supervisor: Supervisor<F, M, C>,
+    recognizer: Recognizer<K>,
+    labels: &Labels,
+    mut show: impl FnMut(News) -> ControlFlow<()>,
+) -> Summary
+where
+    F: FnMut() -> Result<M, CaptureError>,
+    M: Microphone,
+    C: Clock,
+    K: Classifier,
+{
+    let began = Instant::now();
+    let (news, inbox) = bounded(WAITING_NEWS);
+    let mut ear = SignalThread::new(recognizer, labels, Herald { news, missed: 0 }, tracer);
+    let (mut at, mut broken) = (0, false);
+    'listening: loop {
+        let sound = match supervisor.next() {
+            Capture::Block(block, periods) => {
+                if std::mem::take(&mut broken) {
+                    ear.hear(&Sound::Mended(block.start), 0);
+                }
+                at = block.start + block.samples.len() as u64;
+                let block = block.clone();
+                Sound::Block { block, patient: false, periods: periods.clone() }
+            }
+            Capture::Opened(granted) => {
+                ear.herald.tell(News::Opened(granted), false);
+                continue;
+            }
+            Capture::Fault { fault, error } => {
+                broken = true;
+                ear.herald.tell(News::Broken(fault, error), false);
+                Sound::Fault(at, fault)
+            }
+            Capture::Waiting => continue,
+            Capture::End(reason) => Sound::End(reason),
+        };
+        let is_last = matches!(sound, Sound::End(_));
+        ear.hear(&sound, 0);
+        while let Ok(news) = inbox.try_recv() {
+            if show(news).is_break() {
+                break 'listening;
+            }
+        }
+        if is_last {
+            break;
+        }
+    }
+    let captured = Captured { counters: supervisor.counters(), ..Captured::default() };
+    Summary { elapsed: began.elapsed(), ..ear.finish(captured) }
 }
 
 /// Shows news until they end.
@@ -198,6 +263,13 @@ impl Herald {
             let _ = self.news.send(news);
         } else if let Err(TrySendError::Full(_)) = self.news.try_send(news) {
             self.missed += 1;
+        }
+    }
+
+    /// Tells what nobody misses: only where there is room for much else.
+    fn tell_glimpse(&self, glimpse: Glimpse) {
+        if self.news.len() < WAITING_NEWS / 2 {
+            let _ = self.news.try_send(News::Glimpse(glimpse));
         }
     }
 }
@@ -234,13 +306,13 @@ where
     let mut patient = false;
     while !stop.load(Ordering::Relaxed) && sender.is_heard() {
         match supervisor.next() {
-            Capture::Block(block) => {
+            Capture::Block(block, periods) => {
                 if std::mem::take(&mut broken) {
                     // Only sound proves that an opened microphone is mended.
                     sender.change(Sound::Mended(block.start));
                 }
                 at = block.start + block.samples.len() as u64;
-                sender.block(block, patient);
+                sender.block(block, patient, periods.clone());
                 counts.set(&supervisor.counters(), sender.dropped());
             }
             Capture::Opened(granted) => {
@@ -275,28 +347,36 @@ struct SignalThread<'a, K> {
     recognizer: Recognizer<K>,
     labels: &'a Labels,
     herald: Herald,
+    tracer: &'a Tracer,
     blocks: u32,
     unreported: u32,
     summary: Summary,
 }
 
 impl<'a, K: Classifier> SignalThread<'a, K> {
-    fn new(recognizer: Recognizer<K>, labels: &'a Labels, herald: Herald) -> Self {
-        Self { recognizer, labels, herald, blocks: 0, unreported: 0, summary: Summary::default() }
+    fn new(recognizer: Recognizer<K>, labels: &'a Labels, herald: Herald, tracer: &'a Tracer) -> Self {
+        Self { recognizer, labels, herald, tracer, blocks: 0, unreported: 0, summary: Summary::default() }
     }
 
-    fn hear(&mut self, sound: &Sound) {
+    /// Takes what was heard, with `waiting` more behind it.
+    fn hear(&mut self, sound: &Sound, waiting: usize) {
         let began = Instant::now();
-        let Self { recognizer, labels, herald, summary, .. } = self;
+        let Self { recognizer, labels, herald, tracer, summary, .. } = self;
         match sound {
-            Sound::Block { block, patient } => {
+            Sound::Block { block, patient, periods } => {
                 summary.heard += block.samples.len() as u64;
                 let mut told = false;
-                recognizer.push(block, |decider, verdict, scores| {
+                let watch = Watch::new(tracer, periods, waiting);
+                recognizer.push_probed(block, &watch, |decider, verdict, scores| {
                     told = true;
                     count(summary, verdict, scores);
                     herald.tell(News::Verdict(decider.scene(labels), scores.cloned()), *patient);
+                    watch.told(verdict);
                 });
+                if let Some(glimpse) = recognizer.glimpse() {
+                    herald.tell_glimpse(glimpse);
+                }
+                watch.done();
                 self.unreported += 1;
                 self.blocks += 1;
                 if told {
@@ -307,6 +387,7 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
                 }
             }
             Sound::Fault(at, fault) => {
+                tracer.fault(*at, *fault);
                 let verdict = recognizer.fault(*at, *fault);
                 tell_change(herald, recognizer.decider(), labels, verdict);
             }

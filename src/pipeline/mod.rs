@@ -3,11 +3,14 @@
 //! | module | what it does | needs |
 //! | --- | --- | --- |
 //! | [`Recognizer`] | blocks of sound in, verdicts out: front-end, classifier and decision as one | nothing |
+//! | [`GLIMPSE_SAMPLES`] | what pictures of the sound show, if anybody watches | nothing |
 //! | [`recording`] | a whole recording in, one verdict out | `std` |
 //! | [`listen`] | the threads of live listening | `std` |
 //! | [`queue`] | the lock-free queue between them | `std` |
 //! | [`refresher`] | a display on a thread of its own | `std` |
+//! | [`tracer`] | what happens when, for all of them | `std` |
 
+mod glimpses;
 mod recognizer;
 
 #[cfg(feature = "std")]
@@ -22,7 +25,10 @@ pub mod queue;
 pub mod recording;
 #[cfg(feature = "std")]
 pub mod refresher;
+#[cfg(feature = "std")]
+pub mod tracer;
 
+pub use glimpses::GLIMPSE_SAMPLES;
 #[cfg(feature = "std")]
 pub use priority::real_time_is_granted;
 pub use recognizer::Recognizer;

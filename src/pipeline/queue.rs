@@ -7,7 +7,7 @@ use std::time::Duration;
 use heapless::spsc::{Consumer, Producer, Queue};
 
 use crate::capture::CaptureError;
-use crate::flow::{Block, Fault, SampleIndex};
+use crate::flow::{Block, Fault, Periods, SampleIndex};
 
 /// Slots of the queue: 256 blocks are 5.9 s of sound, more than any board needs for one verdict. 0.5 MiB.
 const SLOTS: usize = 257;
@@ -27,6 +27,8 @@ pub enum Sound {
         block: Block,
         /// Whether their source loses nothing while it waits, so that nothing after it needs to be missed either.
         patient: bool,
+        /// The periods that were read since the block before.
+        periods: Periods,
     },
     /// The microphone broke at this sample index.
     Fault(SampleIndex, Fault),
@@ -74,14 +76,14 @@ pub struct Sender<'a> {
 impl Sender<'_> {
     /// Sends a block; a `patient` source waits until it fits. Else, where the queue is full, its samples are lost: the
     /// next block that fits says so.
-    pub fn block(&mut self, block: &Block, patient: bool) {
+    pub fn block(&mut self, block: &Block, patient: bool, periods: Periods) {
         if patient {
             self.wait_for_room();
         }
         if self.producer.ready() {
             let mut block = block.clone();
             block.lost += std::mem::take(&mut self.unsent);
-            self.send(Sound::Block { block, patient });
+            self.send(Sound::Block { block, patient, periods });
         } else {
             let samples = block.samples.len() as u64;
             self.unsent += block.lost + samples;
@@ -150,13 +152,14 @@ impl Receiver<'_> {
     }
 
     /// Waits for what comes next and hands it to `take` in place; `false` once the sender is gone and everything was
-    /// taken. Must run on the thread that [`SoundQueue::split`] was told.
-    pub fn next(&mut self, take: impl FnOnce(&Sound)) -> bool {
+    /// taken. `take` also learns how much waits behind it. Must run on the thread that [`SoundQueue::split`] was told.
+    pub fn next(&mut self, take: impl FnOnce(&Sound, usize)) -> bool {
         loop {
             // Read before the queue: what was sent before the end is still in there.
             let ended = self.ended.load(Ordering::Acquire);
+            let waiting = self.consumer.len();
             if let Some(sound) = self.consumer.peek() {
-                take(sound);
+                take(sound, waiting.saturating_sub(1));
                 self.consumer.dequeue();
                 return true;
             }
@@ -178,18 +181,18 @@ mod tests {
     }
 
     fn sound(block: Block) -> Sound {
-        Sound::Block { block, patient: false }
+        Sound::Block { block, patient: false, periods: Periods::new() }
     }
 
     #[test]
     fn what_is_sent_arrives_in_order_and_the_end_comes_last() {
         let mut queue = SoundQueue::default();
         let (mut sender, mut receiver) = queue.split(std::thread::current());
-        sender.block(&block(0, 0), false);
+        sender.block(&block(0, 0), false, Periods::new());
         sender.change(Sound::Fault(100, Fault::MicrophoneLost));
         drop(sender);
         let mut got = Vec::new();
-        while receiver.next(|sound| got.push(sound.clone())) {}
+        while receiver.next(|sound, _| got.push(sound.clone())) {}
         assert_eq!(got, [sound(block(0, 0)), Sound::Fault(100, Fault::MicrophoneLost)]);
     }
 
@@ -198,14 +201,14 @@ mod tests {
         let mut queue = SoundQueue::default();
         let (mut sender, mut receiver) = queue.split(std::thread::current());
         for i in 0..SLOTS as u64 + 1 {
-            sender.block(&block(100 * i, u64::from(i == 256)), false);
+            sender.block(&block(100 * i, u64::from(i == 256)), false, Periods::new());
         }
         assert_eq!((sender.dropped(), receiver.waiting()), (200, QUEUE_BLOCKS));
-        assert!(receiver.next(|_| {}));
-        sender.block(&block(100 * SLOTS as u64 + 100, 3), false);
+        assert!(receiver.next(|_, _| {}));
+        sender.block(&block(100 * SLOTS as u64 + 100, 3), false, Periods::new());
         drop(sender);
         let mut last = None;
-        while receiver.next(|sound| last = Some(sound.clone())) {}
+        while receiver.next(|sound, _| last = Some(sound.clone())) {}
         // 200 dropped samples, one lost before them and three after.
         assert_eq!(last, Some(sound(block(25_800, 204))));
     }
@@ -216,7 +219,7 @@ mod tests {
         let (mut sender, receiver) = queue.split(std::thread::current());
         drop(receiver);
         for i in 0..SLOTS as u64 + 1 {
-            sender.block(&block(100 * i, 0), true);
+            sender.block(&block(100 * i, 0), true, Periods::new());
         }
         assert_eq!(sender.dropped(), 200);
     }
@@ -229,11 +232,11 @@ mod tests {
             scope.spawn(move || {
                 let mut sender = sender;
                 for i in 0..2000 {
-                    sender.block(&block(100 * i, 0), true);
+                    sender.block(&block(100 * i, 0), true, Periods::new());
                 }
             });
             let mut heard = 0;
-            while receiver.next(|sound| {
+            while receiver.next(|sound, _| {
                 let Sound::Block { block, .. } = sound else { panic!("{sound:?}") };
                 assert_eq!((block.lost, block.start), (0, 100 * heard));
                 heard += 1;

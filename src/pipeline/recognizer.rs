@@ -1,10 +1,12 @@
 //! Blocks of sound in, verdicts out.
 
+use super::glimpses::Glimpses;
 use crate::classify::{Classifier, ClassifyError};
 use crate::decide::Decider;
-use crate::flow::{Block, Fault, LogMel, SampleIndex, Scores, State, Verdict};
+use crate::flow::{Block, Fault, Glimpse, LogMel, SampleIndex, Scores, State, Verdict};
 use crate::frontend::{Frontend, FrontendState};
 use crate::spec::FRAMES_PER_STEP;
+use crate::trace::{Mark, Probe};
 
 /// Front-end, classifier and decision of one stream. Allocates nothing itself; what the engine does is the engine's
 /// business.
@@ -12,6 +14,8 @@ pub struct Recognizer<C> {
     frontend: Frontend,
     state: FrontendState,
     ear: Ear<C>,
+    /// Where somebody watches.
+    glimpses: Option<Glimpses>,
 }
 
 /// What happens to frames.
@@ -30,7 +34,7 @@ impl<C: Classifier> Recognizer<C> {
     /// classifier's window at the front-end's hop: [`Policy::for_window`](crate::decide::Policy::for_window).
     pub fn new(frontend: Frontend, classifier: C, decider: Decider) -> Self {
         let ear = Ear { classifier, decider, frames: 0, period: frontend.spec().verdict_frames() };
-        Self { frontend, state: FrontendState::default(), ear }
+        Self { frontend, state: FrontendState::default(), ear, glimpses: None }
     }
 
     /// Asks for a verdict every `frames` frames, rounded up to a multiple of [`FRAMES_PER_STEP`].
@@ -40,17 +44,48 @@ impl<C: Classifier> Recognizer<C> {
         self
     }
 
+    /// Makes glimpses of the sound besides, for [`glimpse`](Self::glimpse).
+    #[must_use]
+    pub fn with_glimpses(mut self) -> Self {
+        self.glimpses = Some(Glimpses::new(usize::from(self.frontend.spec().hop)));
+        self
+    }
+
+    /// The glimpse that the last block completed.
+    pub fn glimpse(&mut self) -> Option<Glimpse> {
+        self.glimpses.as_mut()?.take()
+    }
+
     /// Takes the next block of sound. `sink` gets a verdict, with the scores that it came from, at every verdict
     /// period, and one without scores whenever the state changes for another reason; and the decision stage, for
     /// [`Decider::scene`].
-    pub fn push(&mut self, block: &Block, mut sink: impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+    pub fn push(&mut self, block: &Block, sink: impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+        self.push_probed(block, &(), sink);
+    }
+
+    /// The same, with `probe` told of every point that it passes.
+    pub fn push_probed(
+        &mut self,
+        block: &Block,
+        probe: &impl Probe,
+        mut sink: impl FnMut(&Decider, Verdict, Option<&Scores>),
+    ) {
         let ear = &mut self.ear;
         if block.lost > 0 {
             ear.restart();
             let verdict = ear.decider.gap(block.start);
             ear.tell(verdict, &mut sink);
         }
-        self.frontend.push(&mut self.state, block, |frame| ear.hear(frame, &mut sink));
+        let mut glimpses = self.glimpses.as_mut();
+        if let Some(glimpses) = &mut glimpses {
+            glimpses.block(block);
+        }
+        self.frontend.push(&mut self.state, block, |frame| {
+            if let Some(glimpses) = &mut glimpses {
+                glimpses.frame(frame);
+            }
+            ear.hear(frame, probe, &mut sink);
+        });
     }
 
     /// The microphone broke at sample index `at`.
@@ -81,8 +116,15 @@ impl<C: Classifier> Ear<C> {
         }
     }
 
-    fn hear(&mut self, frame: &LogMel, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+    fn hear(
+        &mut self,
+        frame: &LogMel,
+        probe: &impl Probe,
+        sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>),
+    ) {
+        probe.mark(Mark::Frame);
         self.classifier.push(frame);
+        probe.mark(Mark::Pushed);
         self.frames += 1;
         let verdict = self.decider.level(frame.end, frame.level);
         self.tell(verdict, sink);
@@ -96,7 +138,9 @@ impl<C: Classifier> Ear<C> {
         }
         match self.classifier.scores() {
             Ok(scores) => {
+                probe.mark(Mark::Scored);
                 let verdict = self.decider.scores(&scores);
+                probe.mark(Mark::Decided);
                 sink(&self.decider, verdict, Some(&scores));
             }
             Err(ClassifyError::NotReady) => {}

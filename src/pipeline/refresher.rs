@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::tracer::Tracer;
 use crate::display::{Display, DisplayError};
 use crate::flow::{SampleIndex, Scene};
 use crate::spec::SAMPLE_RATE_HZ;
@@ -52,12 +53,32 @@ impl Refresher {
     /// # Errors
     /// The operating system has no thread left.
     pub fn start(display: impl Display + Send + 'static, rate_hz: u32) -> std::io::Result<Self> {
+        Self::spawn(display, rate_hz, None)
+    }
+
+    /// The same, with every picture written down in `tracer`, as one of the scene that it came from.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_traced(
+        display: impl Display + Send + 'static,
+        rate_hz: u32,
+        tracer: &Tracer,
+    ) -> std::io::Result<Self> {
+        Self::spawn(display, rate_hz, Some(tracer.clone()))
+    }
+
+    fn spawn(
+        display: impl Display + Send + 'static,
+        rate_hz: u32,
+        tracer: Option<Tracer>,
+    ) -> std::io::Result<Self> {
         let desk = Arc::new(Desk::default());
         let (ends, ended) = sync_channel(0);
         let theirs = Arc::clone(&desk);
         let period = Duration::from_secs(1) / rate_hz.max(1);
         std::thread::Builder::new().name("display".into()).spawn(move || {
-            refresh(&theirs, display, period);
+            refresh(&theirs, display, period, tracer.as_ref());
             drop(ends);
         })?;
         Ok(Self { desk, ended })
@@ -94,7 +115,7 @@ impl Desk {
 }
 
 /// The display's thread.
-fn refresh(desk: &Desk, mut display: impl Display, period: Duration) {
+fn refresh(desk: &Desk, mut display: impl Display, period: Duration, tracer: Option<&Tracer>) {
     let mut shown_at = None;
     loop {
         let mut papers = desk.lock();
@@ -109,9 +130,14 @@ fn refresh(desk: &Desk, mut display: impl Display, period: Duration) {
         papers.is_seen = true;
         drop(papers);
         let began = Instant::now();
-        scene.at = moved_on(scene.at, began.saturating_duration_since(came), shown_at);
+        let from = scene.at;
+        scene.at = moved_on(from, began.saturating_duration_since(came), shown_at);
         shown_at = Some(scene.at);
-        if let Err(error) = display.show(&scene) {
+        let shown = match tracer {
+            Some(tracer) => tracer.showing(from, false, || display.show(&scene)),
+            None => display.show(&scene),
+        };
+        if let Err(error) = shown {
             desk.lock().error = Some(error);
             return;
         }

@@ -104,6 +104,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("wiring", "What else hangs on the board."),
     ("events", "A local socket that tells other programs. What it says: src/tell/README.md."),
     ("metrics", "Numbers for Prometheus."),
+    ("page", "A live page for browsers. What it shows, and to whom: src/tell/page/README.md."),
     ("mqtt", "An MQTT broker that is told, and Home Assistant by it."),
 ];
 
@@ -279,6 +280,26 @@ pub const KEYS: &[Key] = &[
         name: "metrics.address", kind: Kind::Text, preset: Preset::Automatic("no port"),
         option: None, formerly: &[],
         help: "Address and port on which Prometheus finds /metrics, such as 127.0.0.1:9464; whoever reaches it may read it",
+    },
+    Key {
+        name: "page.address", kind: Kind::Text, preset: Preset::Automatic("no page"),
+        option: None, formerly: &["page.listen"],
+        help: "Address and port of the live page, such as 127.0.0.1:8730; 0.0.0.0:8730 shows it to the whole network",
+    },
+    Key {
+        name: "page.token_file", kind: Kind::Text, preset: Preset::Automatic("no token"),
+        option: None, formerly: &[],
+        help: "File whose first line one must know to see the page: 16 to 128 letters, digits, - . _ and ~",
+    },
+    Key {
+        name: "page.names", kind: Kind::Texts, preset: Preset::Is(""),
+        option: None, formerly: &[],
+        help: "Names by which browsers may ask for the page, besides addresses, localhost and the machine's own",
+    },
+    Key {
+        name: "page.viewers", kind: Kind::Integer(1, 32), preset: Preset::Is("8"),
+        option: None, formerly: &[],
+        help: "Browsers that may watch at a time",
     },
     Key {
         name: "mqtt.broker", kind: Kind::Text, preset: Preset::Automatic("no broker"),

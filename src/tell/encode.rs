@@ -11,6 +11,9 @@ pub enum Encoding {
     Json,
     /// postcard, wrapped in COBS: no zero byte but the one at its end.
     Postcard,
+    /// JSON in server-sent events, for the page.
+    #[cfg(feature = "page")]
+    EventStream,
 }
 
 /// An event as bytes, shared by all that wait to get it.
@@ -19,12 +22,12 @@ pub(super) type Frame = Arc<[u8]>;
 /// An event, encoded once for each encoding that anybody wants.
 pub(super) struct Encoded<'a> {
     event: &'a Event,
-    frames: [Option<Frame>; 2],
+    frames: [Option<Frame>; 3],
 }
 
 impl<'a> Encoded<'a> {
     pub(super) fn new(event: &'a Event) -> Self {
-        Self { event, frames: [None, None] }
+        Self { event, frames: [None, None, None] }
     }
 
     /// The bytes.
@@ -40,10 +43,18 @@ pub(super) fn frame(event: &Event, encoding: Encoding) -> Frame {
     let length = match encoding {
         Encoding::Json => json(event, &mut bytes),
         Encoding::Postcard => postcard::to_slice_cobs(event, &mut bytes).ok().map(|used| used.len()),
+        #[cfg(feature = "page")]
+        Encoding::EventStream => return event_stream(frame(event, Encoding::Json).trim_ascii_end()),
     };
     // Every field is bounded and a test encodes the longest of each: nothing is ever cut.
     debug_assert!(length.is_some(), "{event:?} is too long");
     bytes[..length.unwrap_or(0)].into()
+}
+
+/// JSON of one line as a server-sent event.
+#[cfg(feature = "page")]
+pub(super) fn event_stream(json: &[u8]) -> Frame {
+    [b"data: ", json, b"\n\n"].concat().into()
 }
 
 fn json(event: &Event, bytes: &mut [u8]) -> Option<usize> {
@@ -157,6 +168,16 @@ mod tests {
             }
             assert_eq!(decode_json(&json), Ok(event.clone()));
             assert_eq!(decode_postcard(&mut cobs), Ok(event));
+        }
+    }
+
+    #[cfg(feature = "page")]
+    #[test]
+    fn the_page_gets_the_same_json() {
+        for event in longest() {
+            let told = frame(&event, Encoding::EventStream);
+            let json = told.strip_prefix(b"data: ").and_then(|told| told.strip_suffix(b"\n\n")).unwrap();
+            assert_eq!(decode_json(json), Ok(event));
         }
     }
 

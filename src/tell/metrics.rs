@@ -22,6 +22,8 @@ pub(super) struct Totals {
     /// Verdicts by genre.
     genres: [u64; MAX_LABELS],
     last: Verdict,
+    /// Pages that watch, and events that they lost; `None` where there is no page.
+    pub(super) page: Option<(usize, u64)>,
     /// Listeners on the event socket.
     pub(super) listeners: u32,
     /// Connections that were refused.
@@ -38,6 +40,7 @@ impl Totals {
             states: [0; STATES.len()],
             genres: [0; MAX_LABELS],
             last: Verdict::default(),
+            page: None,
             listeners: 0,
             refused: 0,
             lost_events: 0,
@@ -116,6 +119,10 @@ impl Totals {
         page.plain("listeners", "gauge", "Connections on the event socket", self.listeners);
         page.plain("refused_connections_total", "counter", "Connections above the limit", self.refused);
         page.plain("lost_events_total", "counter", "Events that slow listeners lost", self.lost_events);
+        if let Some((viewers, lost)) = self.page {
+            page.plain("page_viewers", "gauge", "Browsers that watch the page", viewers);
+            page.plain("page_lost_events_total", "counter", "Events that slow browsers lost", lost);
+        }
         let broker = vitals.broker();
         if broker.wanted.load(Ordering::Relaxed) {
             let connected = u8::from(broker.connected.load(Ordering::Relaxed));
@@ -202,6 +209,7 @@ mod tests {
         let mut totals = Totals::new("harmonynet 1.0".try_into().unwrap(), labels(&["jazz", "rock"]));
         ["jazz", "jazz", "rock", "polka"].iter().for_each(|name| totals.count(&genre(name)));
         totals.lost_events = 7;
+        totals.page = Some((2, 5));
         let vitals = Vitals::new();
         vitals.set_health(crate::flow::Health { overruns: 3, heard: 44_100, ..Default::default() });
         vitals.broker().wanted.store(true, Ordering::Relaxed);
@@ -230,6 +238,8 @@ mod tests {
             ("harmonynet_heard_seconds_total", 2.0),
             ("harmonynet_overruns_total", 3.0),
             ("harmonynet_lost_events_total", 7.0),
+            ("harmonynet_page_viewers", 2.0),
+            ("harmonynet_page_lost_events_total", 5.0),
             ("harmonynet_mqtt_connected", 0.0),
         ] {
             assert!(values.contains(&(name, expected)), "{name} {expected}: {text}");

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //!                     ┌─ server ── event socket ──▶ listeners (JSON lines, or postcard in COBS)
-//! scenes ──▶ Teller ──┤           └ port ─────────▶ Prometheus
+//! scenes ──▶ Teller ──┤          ├ port ──────────▶ Prometheus
+//!                     │          └ port ──────────▶ browsers (the live page)
 //!                     └─ mqtt ────────────────────▶ broker ──▶ Home Assistant
 //! ```
 //! All of it is off until settings ask for it. [`schema`] says what is told, README.md beside it the same for people.
 //!
 //! **Bounded.** Every queue has a fixed size and nothing waits: a listener or broker that is slow or gone loses events,
 //! counted and told, and the sound never notices. What comes in is a first line of at most 64 bytes, or a request for
-//! metrics of at most 4 KiB.
+//! at most 8 KiB over HTTP.
 //!
 //! Not for settings (whoever opens this says what) nor for showing anything on the device itself. No sound leaves through
 //! here, only what was recognized.
@@ -19,6 +20,8 @@ mod metrics;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod narrator;
+#[cfg(feature = "page")]
+mod page;
 pub mod schema;
 mod server;
 mod socket;
@@ -34,12 +37,16 @@ pub use self::mqtt::{
     MAX_PASSWORD_BYTES, MqttError, MqttOptions, NameError, Password, Tls, id_of_machine, machine_id,
 };
 use self::narrator::{Narrator, cut};
+#[cfg(feature = "page")]
+pub use self::page::{PageOptions, PageToken, View};
 use self::schema::Hello;
 pub use self::server::Limits;
-use self::server::{Doors, Server};
+use self::server::{Doors, Server, Told};
 use self::socket::Place;
 pub use self::socket::SocketError;
 use self::vitals::Vitals;
+#[cfg(feature = "page")]
+use crate::flow::{Glimpse, Scores};
 use crate::flow::{Health, Labels, Scene};
 use crate::spec::SAMPLE_RATE_HZ;
 
@@ -52,6 +59,9 @@ pub struct Options {
     pub group: Option<String>,
     /// Address and port for metrics.
     pub metrics: Option<SocketAddr>,
+    /// The live page.
+    #[cfg(feature = "page")]
+    pub page: Option<PageOptions>,
     /// What the server allows.
     pub limits: Limits,
     /// The MQTT broker.
@@ -67,6 +77,9 @@ pub enum TellError {
     Socket(PathBuf, SocketError),
     /// There is no port for metrics.
     Port(SocketAddr, std::io::ErrorKind),
+    /// There is no port for the page.
+    #[cfg(feature = "page")]
+    Page(SocketAddr, std::io::ErrorKind),
     /// The system has no thread or descriptor for the server.
     Server(std::io::ErrorKind),
     /// No MQTT broker is told anything.
@@ -78,14 +91,30 @@ impl core::fmt::Display for TellError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Socket(path, error) => write!(f, "no event socket {}: {error}", path.display()),
-            Self::Port(address, std::io::ErrorKind::AddrInUse) => {
-                write!(f, "no metrics on {address}: another program has that port; choose another")
-            }
-            Self::Port(address, kind) => write!(f, "no metrics on {address}: {kind}"),
-            Self::Server(kind) => write!(f, "no events and metrics: {kind}"),
+            Self::Port(address, kind) => no_port(f, "metrics", *address, *kind),
+            #[cfg(feature = "page")]
+            Self::Page(address, kind) => no_port(f, "page", *address, *kind),
+            Self::Server(kind) => write!(f, "no events, metrics and page: {kind}"),
             #[cfg(feature = "mqtt")]
             Self::Mqtt(error) => write!(f, "no MQTT: {error}"),
         }
+    }
+}
+
+fn no_port(
+    f: &mut core::fmt::Formatter<'_>,
+    what: &str,
+    address: SocketAddr,
+    kind: std::io::ErrorKind,
+) -> core::fmt::Result {
+    match kind {
+        std::io::ErrorKind::AddrInUse => {
+            write!(f, "no {what} on {address}: another program has that port; choose another")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            write!(f, "no {what} on {address}: this machine has no such address")
+        }
+        kind => write!(f, "no {what} on {address}: {kind}"),
     }
 }
 
@@ -97,6 +126,8 @@ pub struct Teller {
     narrator: Narrator,
     vitals: Arc<Vitals>,
     server: Option<Server>,
+    #[cfg(feature = "page")]
+    page: Option<SocketAddr>,
     #[cfg(feature = "mqtt")]
     mqtt: Option<mqtt::Mqtt>,
 }
@@ -111,14 +142,26 @@ impl Teller {
             let opened = Place::open(path, options.group.as_deref());
             opened.map_err(|error| errors.push(TellError::Socket(path.clone(), error))).ok()
         });
-        let port = options.metrics.and_then(|address| {
+        let metrics = options.metrics.and_then(|address| {
             let opened = TcpListener::bind(address);
             opened.map_err(|error| errors.push(TellError::Port(address, error.kind()))).ok()
         });
-        let server = (socket.is_some() || port.is_some())
-            .then(|| {
-                Server::start(Doors { socket, port }, options.limits, hello(labels), Arc::clone(&vitals))
-            })
+        #[cfg(feature = "page")]
+        let page = options.page.as_ref().and_then(|options| {
+            let opened = TcpListener::bind(options.address);
+            let opened = opened.map_err(|error| errors.push(TellError::Page(options.address, error.kind())));
+            opened.ok().map(|listener| (listener, page::Page::new(options, labels)))
+        });
+        #[cfg(feature = "page")]
+        let address = page.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+        let doors = Doors {
+            socket,
+            metrics,
+            #[cfg(feature = "page")]
+            page,
+        };
+        let server = (!doors.is_empty())
+            .then(|| Server::start(doors, options.limits, hello(labels), Arc::clone(&vitals)))
             .and_then(|started| started.map_err(|error| errors.push(TellError::Server(error.kind()))).ok());
         #[cfg(feature = "mqtt")]
         let mqtt = options.mqtt.as_ref().and_then(|options| {
@@ -128,6 +171,8 @@ impl Teller {
         let teller = Self {
             narrator: Narrator::default(),
             vitals,
+            #[cfg(feature = "page")]
+            page: address.filter(|_| server.is_some()),
             server,
             #[cfg(feature = "mqtt")]
             mqtt,
@@ -144,9 +189,34 @@ impl Teller {
                 mqtt.verdict(verdict);
             }
             if let Some(server) = &self.server {
-                server.tell(event);
+                server.tell(Told::Event(event));
             }
         });
+    }
+
+    /// Where the page is, if there is one: with the port that the system chose where it was 0.
+    #[cfg(feature = "page")]
+    #[must_use]
+    pub fn page(&self) -> Option<SocketAddr> {
+        self.page
+    }
+
+    /// Tells the page what the next verdict comes from.
+    #[cfg(feature = "page")]
+    pub fn scores(&self, scores: &Scores) {
+        if let (Some(_), Some(server)) = (self.page, &self.server) {
+            server.tell(Told::Scores(scores.clone()));
+        }
+    }
+
+    /// Shows the page a moment of sound, if anybody watches.
+    #[cfg(feature = "page")]
+    pub fn glimpse(&self, glimpse: Glimpse) {
+        if self.vitals.viewers().load(std::sync::atomic::Ordering::Relaxed) > 0
+            && let Some(server) = &self.server
+        {
+            server.tell(Told::Glimpse(glimpse));
+        }
     }
 
     /// Time passes: what waits for its moment is told. Wants to be called ten times a second or so.

@@ -1,6 +1,8 @@
 //! What is known at any moment without an event: how far listening is, how it fares, whether a broker is there. Written by
 //! the thread that tells, read by those that serve.
 
+#[cfg(feature = "page")]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +16,8 @@ pub(super) struct Vitals {
     at: AtomicU64,
     health: Mutex<Health>,
     broker: Broker,
+    #[cfg(feature = "page")]
+    viewers: AtomicUsize,
 }
 
 /// The MQTT broker, seen from here.
@@ -34,6 +38,8 @@ impl Vitals {
             at: AtomicU64::new(0),
             health: Mutex::new(Health::default()),
             broker: Broker::default(),
+            #[cfg(feature = "page")]
+            viewers: AtomicUsize::new(0),
         }
     }
 
@@ -56,6 +62,12 @@ impl Vitals {
 
     pub(super) fn set_health(&self, health: Health) {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    /// Pages that watch.
+    #[cfg(feature = "page")]
+    pub(super) fn viewers(&self) -> &AtomicUsize {
+        &self.viewers
     }
 
     pub(super) fn broker(&self) -> &Broker {

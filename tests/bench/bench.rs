@@ -2,7 +2,7 @@
 //!
 //! Every ratio is cost of ours over cost of theirs (below 1: ours is cheaper), from one interleaved run on one core, the
 //! median of paired ratios. Prints tables and writes `target/bench.json`, one flat object of figure name → number.
-//! `cargo bench --bench bench -- frontend` (or `conditioning`, `engines`, `avx2`, `stream`, `others`, `listen`) runs one
+//! `cargo bench --bench bench -- frontend` (or `conditioning`, `engines`, `avx2`, `stream`, `others`, `trace`, `listen`) runs one
 //! part and writes nothing.
 
 #[path = "conditioning.rs"]
@@ -32,6 +32,8 @@ mod peak;
 mod peer;
 #[path = "streaming.rs"]
 mod streaming;
+#[path = "tracing.rs"]
+mod tracing;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,6 +60,7 @@ const EXPECTED: &[&str] = &[
     "native_allocs",
     "native_work_kib",
     "native_model_kib",
+    "trace_core_share",
     "listen_cpu_share",
     "listen_peak_rss_kib",
 ];
@@ -70,6 +73,7 @@ const PARTS: &[Part] = &[
     ("avx2", masked::run),
     ("stream", streaming::run),
     ("others", others::run),
+    ("trace", tracing::run),
     ("listen", listening::run),
 ];
 

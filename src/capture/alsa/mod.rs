@@ -8,12 +8,14 @@
 //! [`listing`] is what it finds out about the devices that there are.
 
 mod listing;
+mod stamp_check;
 mod stream;
 mod sys;
 
 use super::{
     CaptureError, Channel, Granted, Microphone, Reading, SYSFS_SOUND, SampleFormat, SystemClock, resolve,
 };
+use crate::flow::Stamp;
 use std::path::Path;
 use stream::Stream;
 use sys::SystemPcm;
@@ -80,5 +82,9 @@ impl Microphone for AlsaMicrophone {
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {
         self.stream.read(into)
+    }
+
+    fn captured(&self) -> Stamp {
+        self.stream.captured()
     }
 }

@@ -5,7 +5,9 @@
 //! clock, so the count is right to about one period; time that the system slept is not in it (the monotonic clock
 //! stands still then).
 
+use super::stamp_check::StampCheck;
 use crate::capture::{CaptureError, Clock, Granted, Reading};
+use crate::flow::{Nanos, Stamp};
 use std::time::Duration;
 
 /// A device that brings no sound for so long has stalled.
@@ -25,6 +27,8 @@ pub(super) trait Pcm {
     fn prepare(&mut self) -> Result<(), PcmError>;
     /// Goes on after a suspend, where the hardware can.
     fn resume(&mut self) -> Result<(), PcmError>;
+    /// When the driver last counted frames, and how many of those could not be read yet.
+    fn counted(&mut self) -> Result<(Nanos, u64), PcmError>;
 }
 
 /// What a device answers instead of doing it.
@@ -61,13 +65,23 @@ pub(super) struct Stream<P, C> {
     /// When frames were last read or capturing was started, and how many were left in the buffer then.
     last: Duration,
     backlog: u64,
+    stamps: StampCheck,
+    captured: Stamp,
 }
 
 impl<P: Pcm, C: Clock> Stream<P, C> {
     pub(super) fn start(mut pcm: P, granted: Granted, clock: C) -> Result<Self, CaptureError> {
         pcm.start()?;
         let last = clock.now();
-        Ok(Self { pcm, clock, granted, last, backlog: 0 })
+        Ok(Self {
+            pcm,
+            clock,
+            granted,
+            last,
+            backlog: 0,
+            stamps: StampCheck::default(),
+            captured: Stamp::Absent,
+        })
     }
 
     pub(super) fn granted(&self) -> Granted {
@@ -86,6 +100,7 @@ impl<P: Pcm, C: Clock> Stream<P, C> {
                 Ok(frames) => {
                     self.last = self.clock.now();
                     self.backlog = self.pcm.available().unwrap_or(0) as u64;
+                    self.captured = self.stamp();
                     return Ok(Reading { lost, frames });
                 }
                 Err(PcmError::Overrun) => lost += self.restart()?,
@@ -101,6 +116,17 @@ impl<P: Pcm, C: Clock> Stream<P, C> {
                 self.clock.sleep(self.length_of(period as u64) / 4);
             }
         }
+    }
+
+    /// When the last frame of the last read was captured.
+    pub(super) fn captured(&self) -> Stamp {
+        self.captured
+    }
+
+    fn stamp(&mut self) -> Stamp {
+        let Ok((counted, unread)) = self.pcm.counted() else { return Stamp::Absent };
+        let age = unread.saturating_mul(1_000_000_000) / u64::from(self.granted.rate_hz.max(1));
+        self.stamps.judge(counted, age, self.clock.nanos())
     }
 
     /// Reads if a period is there, else waits for one and reads nothing.

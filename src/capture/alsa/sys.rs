@@ -6,10 +6,11 @@ use super::stream::{Pcm, PcmError};
 use crate::capture::{
     Access, CaptureError, Channel, Granted, MAX_CHANNELS, SYSFS_SOUND, SampleFormat, usb_name,
 };
+use crate::flow::Nanos;
 use ::alsa::card::Iter as Cards;
 use ::alsa::ctl::{Ctl, DeviceIter};
 use ::alsa::device_name::HintIter;
-use ::alsa::pcm::{Access as PcmAccess, Format, HwParams, PCM};
+use ::alsa::pcm::{Access as PcmAccess, Format, HwParams, PCM, TstampType};
 use ::alsa::{Direction, Error, Output, ValueOr};
 use std::path::Path;
 use std::time::Duration;
@@ -102,6 +103,8 @@ impl SystemPcm {
         let period =
             pcm.hw_params_current().and_then(|current| current.get_period_size()).map_err(configuring)?;
         software.set_avail_min(period).map_err(configuring)?;
+        // Without stamps, or with stamps of another clock, it records all the same.
+        let _ = software.set_tstamp_mode(true).and_then(|()| software.set_tstamp_type(TstampType::Monotonic));
         pcm.sw_params(&software).map_err(configuring)?;
         drop(software);
         let copied = granted.access == Access::ReadWrite;
@@ -223,6 +226,15 @@ impl Pcm for SystemPcm {
 
     fn resume(&mut self) -> Result<(), PcmError> {
         self.pcm.resume().map_err(running)
+    }
+
+    fn counted(&mut self) -> Result<(Nanos, u64), PcmError> {
+        let status = self.pcm.status().map_err(running)?;
+        let at = status.get_htstamp();
+        let seconds = u64::try_from(at.tv_sec).unwrap_or(0);
+        let nanos = u64::try_from(at.tv_nsec).unwrap_or(0);
+        let unread = u64::try_from(status.get_avail()).unwrap_or(0);
+        Ok((seconds.saturating_mul(1_000_000_000).saturating_add(nanos), unread))
     }
 }
 

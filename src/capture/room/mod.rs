@@ -30,6 +30,7 @@ pub use place::{Device, Place};
 use self::convolve::{BLOCK, Convolver, Kernel};
 use self::filter::Chain;
 use super::{CaptureError, Granted, Microphone, Reading};
+use crate::flow::Stamp;
 
 /// Root of the response's energy: sound is 12 dB quieter than the recording, so that what adds up does not clip.
 const GAIN: f64 = 0.25;
@@ -179,6 +180,10 @@ impl<M: Microphone> RoomMicrophone<M> {
 impl<M: Microphone> Microphone for RoomMicrophone<M> {
     fn granted(&self) -> Granted {
         Granted { channels: 1, ..self.inner.granted() }
+    }
+
+    fn captured(&self) -> Stamp {
+        self.inner.captured()
     }
 
     fn read(&mut self, into: &mut [i32]) -> Result<Reading, CaptureError> {

@@ -94,7 +94,7 @@ where
     let mut heard = 0;
     for _ in 0..100_000 {
         let event = match supervisor.next() {
-            Capture::Block(block) => {
+            Capture::Block(block, _) => {
                 heard += 1;
                 if block.lost > 0 { format!("block after {} lost", block.lost) } else { "block".into() }
             }
@@ -176,7 +176,7 @@ fn reads_of_nothing_are_a_stall_and_never_a_spin() {
     let clock = ManualClock::default();
     let mut supervisor = supervisor(vec![Ok((48_000, vec![Step::Zero]))], &clock);
     for _ in 0..1_000 {
-        assert!(!matches!(supervisor.next(), Capture::Block(_)));
+        assert!(!matches!(supervisor.next(), Capture::Block(..)));
     }
     // 1000 calls of at most 100 ms: most of them slept.
     assert!(clock.now() > Duration::from_secs(90), "{:?}", clock.now());
@@ -254,7 +254,7 @@ fn under_random_faults_time_goes_on_and_every_gap_is_marked() {
         let seen = Rc::new(Cell::new(0));
         while clock.now() < Duration::from_secs(60) {
             match supervisor.next() {
-                Capture::Block(block) => {
+                Capture::Block(block, _) => {
                     assert_eq!(block.start, next + block.lost, "seed {seed}");
                     assert!(!block.samples.is_empty());
                     next = block.start + block.samples.len() as u64;
@@ -271,5 +271,31 @@ fn under_random_faults_time_goes_on_and_every_gap_is_marked() {
         // The stream's time is the clock's time, but for what is still under way (waits of up to 10 s, a block).
         let seconds = next as f64 / 22_050.0;
         assert!((45.0..=60.5).contains(&seconds), "seed {seed}: {seconds} s of 60, {counters:?}");
+    }
+}
+
+#[test]
+fn every_period_is_told_with_a_block_and_when_it_was_read() {
+    let clock = ManualClock::default();
+    let scripted = Scripted { rate_hz: 48_000, steps: VecDeque::new(), clock: clock.clone() };
+    let paced = crate::capture::Paced::new(scripted, crate::capture::Pace::RealTime, clock.clone());
+    let mut microphone = Some(paced);
+    let mut supervisor =
+        Supervisor::new(|| microphone.take().ok_or(CaptureError::Ended), Channel::Mix, clock);
+    let mut told = Vec::new();
+    while told.len() < 50 {
+        if let Capture::Block(_, periods) = supervisor.next() {
+            told.extend(periods.iter().copied());
+        }
+    }
+    for (number, period) in told.iter().enumerate() {
+        let read = 20_000_000 * (number as u64 + 1);
+        assert_eq!((period.frames, period.rate_hz, period.lost), (960, 48_000, 0));
+        assert_eq!(
+            (period.read, period.resampled, period.captured),
+            (read, read, crate::flow::Stamp::At(read))
+        );
+        // 441 samples of 22,050 Hz each, less what the resampler still holds.
+        assert!((441 * number as u64).abs_diff(period.start) <= 32, "{period:?}");
     }
 }

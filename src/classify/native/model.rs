@@ -14,6 +14,7 @@ pub struct Model<B> {
     window: WindowLength,
     input: Multiplier,
     layers: [LayerSpans; LAYERS],
+    ties: [bool; CONVS],
 }
 
 impl<B: AsRef<[u8]>> Model<B> {
@@ -26,7 +27,9 @@ impl<B: AsRef<[u8]>> Model<B> {
         let wrong = ModelError::Value { layer: "input", what: "scale" };
         let input = Multiplier::new(header.input_gain).ok_or(wrong)?;
         let window = header.shape.window().ok_or(ModelError::Shape { field: "steps" })?;
-        Ok(Self { bytes, header, window, input, layers })
+        let mut model = Self { bytes, header, window, input, layers, ties: [true; CONVS] };
+        model.ties = core::array::from_fn(|index| model.conv(index).may_tie());
+        Ok(model)
     }
 
     /// The extents.
@@ -61,6 +64,7 @@ impl<B: AsRef<[u8]>> Model<B> {
             weights: self.section(self.layers[index].weights),
             bias: self.section(self.layers[index].bias),
             scales: self.scales(index),
+            ties: self.ties[index],
         }
     }
 
@@ -121,6 +125,8 @@ pub(super) struct Conv<'a> {
     pub(super) bias: &'a [u8],
     /// From sums to the next layer's steps.
     pub(super) scales: Scales<'a>,
+    /// [Whether](Conv::may_tie) the even one of two steps is to be looked for.
+    pub(super) ties: bool,
 }
 
 impl Conv<'_> {
@@ -129,16 +135,14 @@ impl Conv<'_> {
         file::groups_per_frame(self.inputs)
     }
 
-    /// Whether a sum of outputs `from` to `to` may lie exactly between two steps, so that it matters which of them is even.
+    /// Whether a sum may lie exactly between two steps, so that it matters which of them is even.
     ///
     /// A sum s, 0 ≤ s ≤ most, times the mantissa, which is odd · 2ᵏ, is a tie where it is half a step, 2^(shift − 1), more
     /// than whole steps. Then 2^(shift − 1 − k) divides s; there is none where that is more than `most`.
-    pub(super) fn may_tie(&self, outputs: core::ops::Range<usize>) -> bool {
+    pub(super) fn may_tie(&self) -> bool {
         let most = 12 * self.groups() as u64 * 128 * 128;
-        let bias = file::i32s(self.bias).skip(outputs.start);
-        let mut scales = self.scales.iter().skip(outputs.start).zip(bias).take(outputs.len());
-        scales.any(|(scale, bias)| {
-            let most = most + bias.max(0).unsigned_abs() as u64;
+        file::i32s(self.bias).zip(self.scales.iter()).any(|(bias, scale)| {
+            let most = most + u64::from(bias.max(0).unsigned_abs());
             most << scale.mantissa().trailing_zeros() >= 1 << (scale.shift() - 1)
         })
     }
@@ -161,5 +165,24 @@ impl Rows<'_> {
         for ((sum, scale), bias) in sums.iter_mut().zip(self.scales.iter()).zip(bias) {
             *sum = scale.rescale(*sum).saturating_add(bias);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_are_ruled_out_where_no_sum_is_large_enough() {
+        let ties = |bias: i32, mantissa: u32, shift: u32| {
+            let (bias, mantissas, shifts) = (bias.to_le_bytes(), mantissa.to_le_bytes(), shift.to_le_bytes());
+            let scales = Scales { mantissas: &mantissas, shifts: &shifts };
+            Conv { inputs: 64, outputs: 1, weights: &[], bias: &bias, scales, ties: true }.may_tie()
+        };
+        // Sums are below 2^24: a tie needs as many zeros as the shift has bits, less one.
+        assert!(!ties(-1, 0x80_0001, 25) && ties(-1, 0x80_0001, 24));
+        assert!(ties(1 << 24, 0x80_0001, 25));
+        assert!(!ties(0, 0x80_0004, 27) && ties(0, 0x80_0004, 26));
+        assert!(!ties(0, 1 << 23, 48) && ties(0, 1 << 23, 47));
     }
 }

@@ -1,44 +1,20 @@
 //! One connection: its greeting, its events, its end. Never waits.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::time::Instant;
-
-use mio::net::{TcpStream, UnixStream};
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use super::Limits;
+use super::doors::{Door, Stream};
 use super::greeting::{Wish, wish};
+use super::http::{Answer, Method, Request, Status};
 use super::outbox::Outbox;
 use crate::tell::encode::{Encoded, Encoding, Frame, frame};
 use crate::tell::schema::{Event, Lost, Refused};
 
-/// Either kind of stream.
-#[derive(Debug)]
-pub(super) enum Stream {
-    /// On the event socket: events or metrics.
-    Unix(UnixStream),
-    /// On a port: metrics only.
-    Tcp(TcpStream),
-}
-
-impl Stream {
-    pub(super) fn is_local(&self) -> bool {
-        matches!(self, Self::Unix(_))
-    }
-
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.read(into),
-            Self::Tcp(stream) => stream.read(into),
-        }
-    }
-
-    pub(super) fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Unix(stream) => stream.write(bytes),
-            Self::Tcp(stream) => stream.write(bytes),
-        }
-    }
-}
+/// How long the other end has to read an answer and close.
+const LINGER: Duration = Duration::from_secs(1);
+/// What is read, and thrown away, from one who goes on talking after its answer.
+const MAX_REST_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 enum Phase {
@@ -47,26 +23,28 @@ enum Phase {
     Listening(Encoding),
     /// Ends as soon as everything is sent.
     Closing,
+    /// Everything is sent; where the other end is still talking, closing at once would take the answer from it. So many bytes
+    /// of that were read.
+    Lingering(usize),
 }
 
 /// What a connection needs from the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing.
     Stay,
     /// Someone listens from now on, and wants to know who speaks.
     Welcome,
-    /// The metrics are asked for.
-    Metrics,
-    /// Something is asked for that there isn't.
-    Unknown,
+    /// Something is asked for over HTTP.
+    Request(Request),
     /// It is over.
     Gone,
 }
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) stream: Stream,
+    stream: Stream,
+    pub(super) door: Door,
     phase: Phase,
     outbox: Outbox,
     /// The other end will say nothing more.
@@ -76,14 +54,18 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, limits: &Limits, now: Instant) -> Self {
+    pub(super) fn new(stream: Stream, door: Door, limits: &Limits, now: Instant) -> Self {
         let outbox = Outbox::new(limits.queue);
-        Self { stream, phase: Phase::Greeting(Vec::new()), outbox, mute: false, progress: now }
+        Self { stream, door, phase: Phase::Greeting(Vec::new()), outbox, mute: false, progress: now }
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Listening(_))
     }
 
     /// Events that wait, and were never sent where the connection ends.
     pub(super) fn waiting(&self) -> u64 {
-        if matches!(self.phase, Phase::Listening(_)) { self.outbox.len() as u64 } else { 0 }
+        if self.is_listening() { self.outbox.len() as u64 } else { 0 }
     }
 
     /// Takes what came in.
@@ -94,9 +76,10 @@ impl Connection {
         while !self.mute && !matches!(self.phase, Phase::Closing) {
             match self.stream.read(&mut bytes) {
                 Ok(0) => {
-                    // It may listen on. If it doesn't, sending will tell.
+                    // Who listens at the socket may listen on; if it doesn't, sending will tell. A browser closes both ways.
                     self.mute = true;
-                    if matches!(self.phase, Phase::Greeting(_)) {
+                    let listens_on = self.door == Door::Socket && self.is_listening();
+                    if !listens_on && !matches!(self.phase, Phase::Closing) {
                         return Turn::Gone;
                     }
                 }
@@ -115,59 +98,82 @@ impl Connection {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Turn {
-        let local = self.stream.is_local();
         match &mut self.phase {
             Phase::Greeting(so_far) => {
                 so_far.extend_from_slice(bytes);
-                match wish(so_far) {
+                match wish(so_far, self.door) {
                     Wish::More => Turn::Stay,
-                    Wish::Events(encoding) if local => {
+                    Wish::Events(encoding) => {
                         self.phase = Phase::Listening(encoding);
                         Turn::Welcome
                     }
-                    Wish::Metrics => Turn::Metrics,
-                    Wish::Unknown => Turn::Unknown,
-                    Wish::Events(_) => self.refuse(Refused::Greeting),
+                    Wish::Request(request) => Turn::Request(request),
+                    Wish::Bad(status) => self.answer(&status.plain(), Method::Get),
                     Wish::Refused(why) => self.refuse(why),
                 }
             }
             Phase::Listening(_) => self.refuse(Refused::Chatter),
             Phase::Closing => Turn::Stay,
+            Phase::Lingering(read) => {
+                *read += bytes.len();
+                if *read > MAX_REST_BYTES { Turn::Gone } else { Turn::Stay }
+            }
         }
     }
 
+    fn encoding(&self) -> Encoding {
+        if let Phase::Listening(encoding) = self.phase { encoding } else { Encoding::Json }
+    }
+
     /// Says why it ends, in the encoding that was asked for if one was.
-    pub(super) fn refuse(&mut self, why: Refused) -> Turn {
-        let encoding = if let Phase::Listening(encoding) = self.phase { encoding } else { Encoding::Json };
-        self.close_with(frame(&Event::Refused(why), encoding));
+    fn refuse(&mut self, why: Refused) -> Turn {
+        self.close_with(frame(&Event::Refused(why), self.encoding()));
+        Turn::Stay
+    }
+
+    /// Ends with an answer over HTTP.
+    pub(super) fn answer(&mut self, answer: &Answer, method: Method) -> Turn {
+        self.close_with(answer.bytes(method).into());
         Turn::Stay
     }
 
     /// Ends with `last`.
-    pub(super) fn close_with(&mut self, last: Frame) {
+    fn close_with(&mut self, last: Frame) {
         self.outbox.push(last);
         self.phase = Phase::Closing;
+    }
+
+    /// From now on it gets events in server-sent form, after an answer's `head`.
+    #[cfg(feature = "page")]
+    pub(super) fn stream_events(&mut self, head: Frame) {
+        self.phase = Phase::Listening(Encoding::EventStream);
+        self.outbox.push(head);
     }
 
     /// Adds an event for who listens; the number of events that are lost by it.
     pub(super) fn tell(&mut self, event: &mut Encoded<'_>, now: Instant) -> u64 {
         let Phase::Listening(encoding) = self.phase else { return 0 };
+        self.tell_frame(event.frame(encoding), now)
+    }
+
+    /// The same with what is encoded already, for who is known to listen.
+    pub(super) fn tell_frame(&mut self, frame: Frame, now: Instant) -> u64 {
         if self.outbox.is_empty() {
             self.progress = now;
         }
-        self.outbox.push(event.frame(encoding))
+        self.outbox.push(frame)
     }
 
     /// Counts events that nobody got.
     pub(super) fn missed(&mut self, events: u64) {
-        if matches!(self.phase, Phase::Listening(_)) {
+        if self.is_listening() {
             self.outbox.missed(events);
         }
     }
 
     /// Sends as much as the other end takes.
     pub(super) fn write(&mut self, now: Instant) -> Turn {
-        let encoding = if let Phase::Listening(encoding) = self.phase { encoding } else { Encoding::Json };
+        let encoding = self.encoding();
         let told = |events| frame(&Event::Lost(Lost { events }), encoding);
         while let Some(bytes) = self.outbox.next(told) {
             match self.stream.write(bytes) {
@@ -181,7 +187,15 @@ impl Connection {
                 Err(_) => return Turn::Gone,
             }
         }
-        if matches!(self.phase, Phase::Closing) { Turn::Gone } else { Turn::Stay }
+        if !matches!(self.phase, Phase::Closing) {
+            return Turn::Stay;
+        }
+        if self.door == Door::Socket || self.mute || self.stream.end().is_err() {
+            return Turn::Gone;
+        }
+        self.phase = Phase::Lingering(0);
+        // What came before this won't be announced again.
+        self.read()
     }
 
     /// Ends what takes too long.
@@ -190,10 +204,15 @@ impl Connection {
         match self.phase {
             Phase::Greeting(_) if waited > limits.greeting => {
                 self.progress = now;
-                self.refuse(Refused::Silent)
+                if self.door == Door::Socket {
+                    self.refuse(Refused::Silent)
+                } else {
+                    self.answer(&Status::Timeout.plain(), Method::Get)
+                }
             }
             Phase::Listening(_) if !self.outbox.is_empty() && waited > limits.stalled => Turn::Gone,
             Phase::Closing if waited > limits.greeting => Turn::Gone,
+            Phase::Lingering(_) if waited > LINGER => Turn::Gone,
             _ => Turn::Stay,
         }
     }

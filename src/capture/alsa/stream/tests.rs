@@ -128,6 +128,21 @@ impl Pcm for Simulated {
             _ => Err(PcmError::Os(38)),
         }
     }
+
+    /// A driver that counts frames whenever it is asked.
+    fn counted(&mut self) -> Result<(Nanos, u64), PcmError> {
+        Ok((self.clock.nanos(), self.captured() - self.next))
+    }
+}
+
+#[test]
+fn a_period_is_stamped_with_when_its_last_frame_was_captured() {
+    let (mut stream, clock) = stream(Mood::Well);
+    clock.advance(Duration::from_millis(50));
+    let (reading, first) = read(&mut stream);
+    assert_eq!((reading, first), (Ok(Reading { lost: 0, frames: PERIOD as usize }), 0));
+    // Read late: at 50 ms, but it ended at 20 ms.
+    assert_eq!(stream.captured(), Stamp::At(20_000_000));
 }
 
 fn stream(mood: Mood) -> (Stream<Simulated, ManualClock>, ManualClock) {

@@ -70,7 +70,6 @@ fn conv_block<const SIGNED: bool>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut 
     assert!(lines.iter().all(|line| line.len() >= (2 * pooled - 1) * inputs + 4 * groups));
     assert!(block + VECTORS * WIDTH <= outputs);
     let finish: [Finish; VECTORS] = core::array::from_fn(|v| Finish::new(conv, block + WIDTH * v));
-    let ties = conv.may_tie(block..block + WIDTH * VECTORS);
     for (position, out) in out.chunks_exact_mut(outputs).enumerate() {
         // Two lines of two positions each.
         let mut sums = [[[_mm256_setzero_si256(); VECTORS]; 2]; 2];
@@ -99,7 +98,7 @@ fn conv_block<const SIGNED: bool>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut 
         for (v, (finish, out)) in finish.iter().zip(out[block..].as_chunks_mut().0).enumerate() {
             let largest = |line: usize| _mm256_max_epi32(sums[line][0][v], sums[line][1][v]);
             let sums = _mm256_max_epi32(largest(0), largest(1));
-            *out = if ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
+            *out = if conv.ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
         }
     }
 }

@@ -68,7 +68,6 @@ fn conv_block<const V: usize, const SIGNED: bool>(
     assert!(lines.iter().all(|line| line.len() >= (2 * pooled - 1) * inputs + 4 * groups));
     assert!(block + LANES * V <= outputs && pooled.is_multiple_of(AT_ONCE));
     let finish: [Finish; V] = core::array::from_fn(|v| Finish::new(conv, block + LANES * v));
-    let ties = conv.may_tie(block..block + LANES * V);
     let shift = _mm512_set1_epi8(if SIGNED { i8::MIN } else { 0 });
     let start: [__m512i; V] =
         core::array::from_fn(
@@ -108,7 +107,7 @@ fn conv_block<const V: usize, const SIGNED: bool>(
                 let largest =
                     |line: usize| _mm512_max_epi32(sums[line][2 * beside][v], sums[line][2 * beside + 1][v]);
                 let sums = _mm512_max_epi32(largest(0), largest(1));
-                let done = if ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
+                let done = if conv.ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
                 let at = (first + beside) * outputs + block + LANES * v;
                 let to = &mut out[at..at + LANES];
                 // SAFETY: `to` has sixteen bytes.

@@ -303,7 +303,6 @@ fn dot_tile(conv: &Conv<'_>, weights: &[u8], lines: &[&[i8]; 4], pooled: usize) 
 /// Bias, ReLU and requantization of `V` times four outputs.
 struct Finish<const V: usize> {
     all: [Four; V],
-    /// Whether which of two steps is even may matter.
     ties: bool,
 }
 
@@ -311,7 +310,7 @@ impl<const V: usize> Finish<V> {
     /// Of the outputs from `block` on.
     fn new(conv: &Conv<'_>, block: usize) -> Self {
         let all = core::array::from_fn(|v| Four::new(conv, block + v * WIDTH));
-        Self { all, ties: conv.may_tie(block..block + V * WIDTH) }
+        Self { all, ties: conv.ties }
     }
 
     #[inline(always)]

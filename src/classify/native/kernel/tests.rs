@@ -83,13 +83,16 @@ impl Case {
     }
 
     fn conv(&self) -> Conv<'_> {
-        Conv {
+        let mut conv = Conv {
             inputs: self.inputs,
             outputs: self.outputs,
             weights: &self.weights,
             bias: &self.bias,
             scales: Scales { mantissas: &self.mantissas, shifts: &self.shifts },
-        }
+            ties: true,
+        };
+        conv.ties = conv.may_tie();
+        conv
     }
 
     fn run(&self, kernel: Kernel) -> Vec<i8> {
@@ -203,6 +206,30 @@ fn the_largest_layers_are_equal_at_the_extremes() {
                 for kernel in Kernel::available() {
                     assert!(case.run(kernel) == wanted, "{}: {inputs} {outputs} {weights:?}", kernel.name());
                 }
+            }
+        }
+    }
+}
+
+/// Scales that bring sums to 0…127, where no result lies in the middle between two, and halves to eighths of small sums,
+/// where many do.
+#[test]
+fn results_in_range_are_equal_with_ties_and_without() {
+    for (inputs, outputs, pooled) in [(1, 32, 64), (16, 16, 6), (32, 64, 32), (64, 128, 16)] {
+        for ties in [false, true] {
+            let mut case = Case::new(5, inputs, outputs, pooled, Draw::Uniform, Draw::Uniform);
+            let outputs = 0..outputs as i32;
+            case.bias = le(outputs.clone().map(|o| if ties { o % 5 } else { 977 * o % 30_000 - 15_000 }));
+            case.shifts = le(outputs.clone().map(|o| if ties { 24 } else { 33 } + o % 3));
+            if ties {
+                case.mantissas = le(outputs.map(|_| 1 << 23));
+                case.weights.iter_mut().for_each(|w| *w = (*w as i8 % 2) as u8);
+                case.lines.iter_mut().flatten().for_each(|x| *x %= 4);
+            }
+            let wanted = textbook(&case);
+            assert!(wanted.iter().filter(|&&y| y > 0 && y < 127).count() > wanted.len() / 4);
+            for kernel in Kernel::available() {
+                assert!(case.run(kernel) == wanted, "{}: {inputs} ties: {ties}", kernel.name());
             }
         }
     }

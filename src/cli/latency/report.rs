@@ -1,0 +1,211 @@
+//! The report: text, JSON, CSV and JUnit.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use harmonynet::capture::Granted;
+use harmonynet::trace::distribution::{Distribution, QUANTILES};
+use serde_json::{Value, json};
+
+use super::super::timings;
+use super::super::trace::print;
+use super::check::Check;
+use super::live::Live;
+use super::observation::Findings;
+use super::rig_file::Rig;
+
+/// Bins of a histogram picture.
+const BINS: usize = 12;
+
+/// Everything that is told.
+pub(super) struct Report {
+    pub(super) rig: Rig,
+    pub(super) checks: Vec<Check>,
+    pub(super) fill_ms: f64,
+    pub(super) granted: Option<Granted>,
+    pub(super) overruns: u64,
+    pub(super) lost: u64,
+    pub(super) found: Findings,
+    pub(super) live: Option<Live>,
+    pub(super) before: Vec<(&'static str, String)>,
+    pub(super) after: Vec<(&'static str, String)>,
+    pub(super) model: String,
+    pub(super) binary: String,
+}
+
+impl Report {
+    /// Every distribution: a stable name for programs, what it is called, and its values.
+    fn distributions(&self) -> [(&'static str, &'static str, &Distribution); 6] {
+        let found = &self.found;
+        [
+            ("path_ms", "sound to level, ms", &found.path),
+            ("decision_ms", "sound to genre, ms", &found.decision),
+            ("decision_beyond_fill_ms", "  beyond the window's filling", &found.beyond_fill),
+            ("transport_ms", "loudspeaker to microphone, ms", &found.transport),
+            ("onset_error_samples", "onset error, samples", &found.onset_error),
+            ("rig_error_ms", "rig error, ms", &found.rig_error),
+        ]
+    }
+
+    fn granted(&self) -> String {
+        self.granted.map_or_else(|| "unknown".into(), |granted| granted.to_string())
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let rig = &self.rig;
+        let mut text = format!("rig `{}`, {}: {}\n", rig.name, rig.mode.name(), self.granted());
+        let _ = writeln!(text, "model: {}\nprogram: {}", self.model, self.binary);
+        for ((name, before), (_, after)) in self.before.iter().zip(&self.after) {
+            let _ = if before == after {
+                writeln!(text, "{name}: {before}")
+            } else {
+                writeln!(text, "{name}: {before} before, {after} after")
+            };
+        }
+        let rows = self.distributions().map(|(_, title, values)| (title, values));
+        let _ = write!(text, "\n{}", timings::table("from outside, on the rig's clock", &rows, 3));
+        let _ = writeln!(
+            text,
+            "the model's window fills in {:.1} ms; missed {}, false {}, overruns {}, lost samples {}",
+            self.fill_ms, self.found.missed, self.found.false_ones, self.overruns, self.lost
+        );
+        for (title, values) in
+            [("sound to level, ms", &self.found.path), ("sound to genre, ms", &self.found.decision)]
+        {
+            if values.count() > 1 {
+                let _ = write!(text, "\n{title}\n{}", values.picture(BINS, 1));
+            }
+        }
+        if let Some(live) = &self.live {
+            let _ = write!(
+                text,
+                "\nfrom inside, {:.0} s on real threads and this machine's clock; scheduler of the capture thread: {}\n{}",
+                live.summary.elapsed.as_secs_f64(),
+                scheduler(live),
+                print::stages(&live.stages)
+            );
+        }
+        text.push('\n');
+        for check in &self.checks {
+            let found = check.found.map_or_else(|| "not measured".into(), |found| format!("{found:.3}"));
+            let verdict = if check.holds() { "ok" } else { "FAILED" };
+            let _ = writeln!(text, "{verdict:6}  {:20} {found:>12}, at most {}", check.name, check.most);
+        }
+        text
+    }
+
+    /// Writes what is asked for.
+    pub(super) fn write(&self, json: Option<&Path>, csv: Option<&Path>, junit: Option<&Path>) -> Result<()> {
+        let texts = [
+            (json, json.map(|_| format!("{:#}\n", self.json()))),
+            (csv, csv.map(|_| self.csv())),
+            (junit, junit.map(|_| self.junit())),
+        ];
+        for (file, text) in texts {
+            if let (Some(file), Some(text)) = (file, text) {
+                std::fs::write(file, text).with_context(|| file.display().to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let outside: Value = self
+            .distributions()
+            .into_iter()
+            .map(|(name, _, values)| (name.to_string(), timings::json(values)))
+            .collect();
+        let conditions = |of: &[(&str, String)]| -> Value {
+            of.iter().map(|(name, found)| ((*name).to_string(), json!(found))).collect()
+        };
+        let checks: Vec<Value> = self
+            .checks
+            .iter()
+            .map(|check| json!({ "name": check.name, "found": check.found, "most": check.most, "holds": check.holds() }))
+            .collect();
+        let inside = self.live.as_ref().map(|live| {
+            let mut inside = print::stages_json(&live.stages);
+            inside["seconds"] = json!(live.summary.elapsed.as_secs_f64());
+            inside["scheduler"] = json!(scheduler(live));
+            inside["missed_news"] = json!(live.summary.missed_news);
+            inside
+        });
+        json!({
+            "rig": self.rig.name,
+            "mode": self.rig.mode.name(),
+            "granted": self.granted(),
+            "model": self.model,
+            "program": self.binary,
+            "before": conditions(&self.before),
+            "after": conditions(&self.after),
+            "outside": outside,
+            "window_fill_ms": self.fill_ms,
+            "missed": self.found.missed,
+            "false": self.found.false_ones,
+            "overruns": self.overruns,
+            "lost_samples": self.lost,
+            "inside": inside,
+            "checks": checks,
+        })
+    }
+
+    fn csv(&self) -> String {
+        let mut text = "what,n,min".to_string();
+        QUANTILES.iter().for_each(|(name, _)| {
+            let _ = write!(text, ",{name}");
+        });
+        text += ",max,mean,sd\n";
+        let outside = self.distributions().map(|(name, _, values)| (name.to_string(), values));
+        let inside = self.live.iter().flat_map(|live| {
+            let timings = live.stages.stages.iter().chain(&live.stages.paths);
+            timings.map(|(name, values)| (format!("{name} us"), values))
+        });
+        for (name, values) in outside.into_iter().chain(inside) {
+            let _ = write!(text, "{name},{}", values.count());
+            let middle = QUANTILES.map(|(_, share)| values.quantile(share));
+            let all = [values.min()].into_iter().chain(middle);
+            for value in all.chain([values.max(), values.mean(), values.deviation()]) {
+                let _ = match value {
+                    Some(value) => write!(text, ",{value:.6}"),
+                    None => write!(text, ","),
+                };
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    fn junit(&self) -> String {
+        let broken = self.checks.iter().filter(|check| !check.holds()).count();
+        let name = escaped(&self.rig.name);
+        let mut text = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"latency.{name}\" tests=\"{}\" failures=\"{broken}\">\n",
+            self.checks.len()
+        );
+        for check in &self.checks {
+            let _ = write!(text, "  <testcase classname=\"latency.{name}\" name=\"{}\"", check.name);
+            let found = check.found.map_or_else(|| "not measured".into(), |found| format!("{found:.3}"));
+            let _ = if check.holds() {
+                writeln!(text, "/>")
+            } else {
+                writeln!(text, "><failure message=\"{found}, at most {}\"/></testcase>", check.most)
+            };
+        }
+        text + "</testsuite>\n"
+    }
+}
+
+fn scheduler(live: &Live) -> String {
+    if live.summary.real_time {
+        format!("first in, first out, priority {}", live.threads.capture_priority)
+    } else {
+        "ordinary (music from memory can wait, so none was asked for)".into()
+    }
+}
+
+/// Text inside an attribute.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}

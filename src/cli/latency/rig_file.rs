@@ -1,0 +1,136 @@
+//! What a rig is and what it must reach: a TOML file. The only file of the program that names `toml`.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+/// The rig that is built in.
+const VIRTUAL: &str = include_str!("../../../tests/hil/virtual.toml");
+
+/// A rig.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Rig {
+    /// What it is called in reports.
+    pub(super) name: String,
+    /// How sound gets in and light out: a table with the mode's name.
+    #[serde(flatten)]
+    pub(super) mode: Mode,
+    pub(super) stimulus: Stimulus,
+    #[serde(default)]
+    pub(super) live: Live,
+    #[serde(default)]
+    pub(super) thresholds: Thresholds,
+}
+
+/// The modes that there are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    /// No hardware; time is counted in samples.
+    Virtual(Simulated),
+}
+
+impl Mode {
+    /// Its name in the file.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Virtual(_) => "virtual",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Simulated {
+    pub(super) sound_ms: f64,
+    pub(super) light_ms: f64,
+    #[serde(default)]
+    pub(super) undeclared_ms: f64,
+    pub(super) noise_dbfs: f64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stimulus {
+    pub(super) bursts: usize,
+    pub(super) pieces: usize,
+    pub(super) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Live {
+    pub(super) seconds: f64,
+}
+
+/// The most of each; absent where it isn't checked.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Thresholds {
+    pub(super) onset_error_samples: Option<f64>,
+    pub(super) rig_error_ms: Option<f64>,
+    pub(super) path_p50_ms: Option<f64>,
+    pub(super) path_max_ms: Option<f64>,
+    pub(super) decision_p50_ms: Option<f64>,
+    pub(super) decision_max_ms: Option<f64>,
+    pub(super) missed: Option<f64>,
+    pub(super) r#false: Option<f64>,
+    pub(super) overruns: Option<f64>,
+    pub(super) lost_frames: Option<f64>,
+}
+
+impl Rig {
+    /// The rig of a file; the virtual one that is built in where none is named.
+    pub(super) fn read(file: Option<&Path>) -> Result<Self> {
+        match file {
+            None => Self::of(VIRTUAL).context("the built-in rig"),
+            Some(file) => std::fs::read_to_string(file)
+                .map_err(anyhow::Error::from)
+                .and_then(|text| Self::of(&text))
+                .with_context(|| file.display().to_string()),
+        }
+    }
+
+    fn of(text: &str) -> Result<Self> {
+        let rig: Self = toml::from_str(text)?;
+        rig.validate()?;
+        Ok(rig)
+    }
+
+    /// Says which field is wrong.
+    fn validate(&self) -> Result<()> {
+        let Stimulus { bursts, pieces, .. } = self.stimulus;
+        ensure!((1..=10_000).contains(&bursts), "stimulus.bursts {bursts}: wants 1 to 10000");
+        ensure!(pieces <= 100, "stimulus.pieces {pieces}: wants 0 to 100");
+        let live = self.live.seconds;
+        ensure!((0.0..=30.0).contains(&live), "live.seconds {live}: wants 0 to 30");
+        let Mode::Virtual(simulated) = self.mode;
+        for (name, delay) in [
+            ("sound_ms", simulated.sound_ms),
+            ("light_ms", simulated.light_ms),
+            ("undeclared_ms", simulated.undeclared_ms),
+        ] {
+            ensure!((0.0..=100.0).contains(&delay), "virtual.{name} {delay}: wants 0 to 100");
+        }
+        let noise = simulated.noise_dbfs;
+        ensure!((-140.0..=-65.0).contains(&noise), "virtual.noise_dbfs {noise}: wants -140 to -65");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_rig_is_right_and_a_wrong_field_is_named() {
+        let rig = Rig::of(VIRTUAL).unwrap();
+        assert_eq!((rig.name.as_str(), rig.mode.name()), ("virtual", "virtual"));
+        assert!(rig.stimulus.bursts >= 200, "a median of at least 200");
+        let wrong = |from: &str, to: &str| format!("{:#}", Rig::of(&VIRTUAL.replace(from, to)).unwrap_err());
+        assert!(wrong("bursts = 240", "bursts = 0").contains("stimulus.bursts 0"));
+        assert!(wrong("light_ms = 7.5", "light_ms = -1.0").contains("virtual.light_ms -1"));
+        assert!(wrong("missed = 0", "mist = 0").contains("mist"));
+    }
+}

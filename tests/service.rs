@@ -160,7 +160,10 @@ fn music_through_alsa_is_the_status_line() {
 fn a_missing_microphone_is_a_service_that_is_up_and_asks_for_patience() {
     let program = Managed::listen(&["--device", "hw:CARD=NoSuchCard"], Some(400_000));
     let mut messages = program.until("WATCHDOG_USEC=");
-    messages.extend(program.until("STATUS=there is no such microphone"));
+    // The verdict that it is missing may come before or after the news of it.
+    if count(&messages, "STATUS=there is no such microphone") == 0 {
+        messages.extend(program.until("STATUS=there is no such microphone"));
+    }
     messages.extend(program.rest());
     assert_eq!(count(&messages, "READY=1"), 1, "{messages:?}");
     assert!(messages.contains(&"WATCHDOG_USEC=3600000000".to_string()), "{messages:?}");

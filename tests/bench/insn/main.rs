@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 use harmonynet::capture::{Channel, Conditioner, SampleFormat};
-use harmonynet::classify::native::{Kernel, Model, NativeClassifier, Parts, ReadOut, Shape};
+use harmonynet::classify::native::{Kernel, Model, NativeClassifier};
 use harmonynet::classify::{Classifier, ClassifyError};
 use harmonynet::decide::{Decider, Policy};
 use harmonynet::flow::{Level, LogMel, Scores};
@@ -54,15 +54,7 @@ fn engine(name: &str) -> Result<Box<dyn Classifier>, Failure> {
     if let Some(precision) = name.strip_prefix("tract-") {
         return tract(precision);
     }
-    // Random weights: what a kernel executes doesn't depend on them.
-    let shape = Shape {
-        steps: WindowLength::SHIPPED.steps(),
-        channels: [32, 64, 128],
-        hidden: 64,
-        labels: 10,
-        read_out: ReadOut::Mean,
-    };
-    let model = Model::new(Parts::random(&shape, 1).to_file()?)?;
+    let model = Model::new(std::fs::read("models/harmonynet/native.hnn")?)?;
     let kernel = Kernel::available().find(|kernel| kernel.name() == name).ok_or("no such kernel here")?;
     Ok(Box::new(NativeClassifier::with_kernel(model, 1.0, kernel)))
 }

@@ -56,7 +56,7 @@ impl House {
     fn say(&self, line: &[u8]) -> UnixStream {
         let mut stream = self.connect();
         if let Err(error) = stream.write_all(line) {
-            assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         }
         stream
     }

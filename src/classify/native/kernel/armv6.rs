@@ -362,6 +362,7 @@ struct Finish<'a> {
     bias: &'a [[u8; 4]],
     mantissas: &'a [[u8; 4]],
     shifts: &'a [[u8; 4]],
+    ties: bool,
 }
 
 impl<'a> Finish<'a> {
@@ -371,6 +372,7 @@ impl<'a> Finish<'a> {
             bias: conv.bias.as_chunks().0,
             mantissas: mantissas.as_chunks().0,
             shifts: shifts.as_chunks().0,
+            ties: conv.ties,
         }
     }
 
@@ -380,15 +382,20 @@ impl<'a> Finish<'a> {
         let sum = (sum + i32::from_le_bytes(self.bias[output])).max(0);
         let mantissa = u32::from_le_bytes(self.mantissas[output]);
         let shift = u32::from_le_bytes(self.shifts[output]);
+        let product = u64::from(sum as u32) * u64::from(mantissa);
         let Some(above) = shift.checked_sub(32) else {
-            return Multiplier::verified(mantissa, shift).requantize(sum);
+            return match self.ties {
+                true => Multiplier::verified(mantissa, shift).requantize(sum),
+                false => ((product + (1 << (shift - 1))) >> shift).min(127) as i8,
+            };
         };
         // The rule with all that it needs in the product's upper half. Its odd bit may be taken after half a step was
         // added: only at a tie does it change the result, and there both are the same.
-        let half = ((1u64 << 31) << above) - 1;
-        let raised = u64::from(sum as u32) * u64::from(mantissa) + half;
-        let odd = ((raised >> 32) as u32 >> above) & 1;
-        let result = ((raised + u64::from(odd)) >> 32) as u32 >> above;
+        let mut raised = product + ((1u64 << 31) << above) - 1;
+        if self.ties {
+            raised += u64::from((raised >> 32) as u32 >> above & 1);
+        }
+        let result = (raised >> 32) as u32 >> above;
         result.min(127) as i8
     }
 }

@@ -33,7 +33,7 @@ pub struct Snapshot {
 pub struct Header {
     /// Program and version.
     pub program: heapless::String<48>,
-    /// Why it was written: `asked`, `fault`, `panic`, `ended`.
+    /// Why it was written: `asked` or `fault`.
     pub reason: heapless::String<16>,
     /// When, by the records' clock.
     pub at: Nanos,

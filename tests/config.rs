@@ -1,18 +1,17 @@
 //! Settings as users of the program meet them: by file, environment and command line.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use harmonynet::decide::Policy;
 use harmonynet::settings::{KEYS, Value};
 
 /// Runs the program with this environment and none of the machine's own.
 fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
+    let mut command = clean::program();
     command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap()
 }
 

@@ -4,10 +4,12 @@
 //! The table goes into boards/README.md: `BLESS=1 cargo test --test display_faults` writes it, without BLESS it is compared.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
@@ -233,10 +235,7 @@ fn healthy_verdicts() -> u64 {
 fn program(folder: &std::path::Path, settings: &str) -> (String, u64) {
     let file = folder.join("harmonynet.toml");
     std::fs::write(&file, settings).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
+    let mut command = clean::program();
     command
         .args(["listen", "--demo", "--pace", "fast", "--config"])
         .arg(file)

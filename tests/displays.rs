@@ -2,15 +2,14 @@
 //! that are not there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
-use std::process::{Command, Output, Stdio};
+mod clean;
+
+use std::process::{Output, Stdio};
 
 use harmonynet::flow::Fault;
 
 fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
+    let mut command = clean::program();
     command.args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 

@@ -2,17 +2,16 @@
 #![cfg(feature = "alsa")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 /// Runs the program on the machine below `root`, which also says what microphones there are.
 fn doctor(root: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
+    let mut command = clean::program();
     command.env("ALSA_CONFIG_PATH", root.join("asound.conf"));
     command.arg("doctor").arg("--root").arg(root).args(arguments).stdin(Stdio::null()).output().unwrap()
 }

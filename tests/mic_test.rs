@@ -2,6 +2,8 @@
 #![cfg(feature = "alsa")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::f64::consts::TAU;
 use std::io::Write as _;
 use std::path::Path;
@@ -13,10 +15,7 @@ use serde_json::Value;
 const RATE: u32 = 48_000;
 
 fn mic_test(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
+    let mut command = clean::program();
     command.arg("mic-test").args(arguments).stdin(Stdio::null());
     command
 }

@@ -13,6 +13,8 @@ use harmonynet::tell::{Limits, Options, PageOptions, PageToken, Teller, View, de
 use serde_json::Value;
 
 #[cfg(feature = "cli")]
+mod clean;
+#[cfg(feature = "cli")]
 #[path = "page/program.rs"]
 mod program;
 

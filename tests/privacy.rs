@@ -2,12 +2,14 @@
 #![cfg(all(target_os = "linux", feature = "cli", feature = "native", feature = "page"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use harmonynet::capture::demo::{Piece, render};
@@ -30,10 +32,7 @@ impl Device {
         for name in ["state", "work", "tmp"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-            command.env_remove(name);
-        }
+        let mut command = clean::program();
         command.args(["listen", "-", "--rate", "22050", "--pace", "fast", "--display", "none", "--state"]);
         command.arg(folder.path().join("state")).env("TMPDIR", folder.path().join("tmp"));
         settings.iter().for_each(|setting| {

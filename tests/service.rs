@@ -2,6 +2,8 @@
 #![cfg(all(feature = "alsa", feature = "cli", feature = "native"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
@@ -29,10 +31,7 @@ impl Managed {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-            command.env_remove(name);
-        }
+        let mut command = clean::program();
         command.env_remove("WATCHDOG_PID").env_remove("WATCHDOG_USEC").env("NOTIFY_SOCKET", &path);
         if let Some(micros) = watchdog_micros {
             command.env("WATCHDOG_USEC", micros.to_string());

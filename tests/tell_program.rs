@@ -2,6 +2,8 @@
 #![cfg(all(feature = "cli", feature = "tell"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,10 +14,7 @@ use harmonynet::tell::schema::Event;
 mod listener;
 
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
+    let mut command = clean::program();
     command.stdin(Stdio::null());
     command
 }

@@ -2,18 +2,14 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+mod clean;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
-    command
-}
+use clean::program;
 
 /// What `trace` says of a file.
 fn said(file: &Path, more: &[&str]) -> String {

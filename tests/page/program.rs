@@ -8,17 +8,11 @@ use std::time::{Duration, Instant};
 
 use harmonynet::capture::demo::{DemoPlayer, Piece};
 
-/// Where pictures of the page go, if they are wanted: `make page-pictures`.
+use super::clean::program;
+
+/// Where pictures of the page go, if they are wanted: `make pictures`.
 const PICTURES: &str = "HARMONYNET_PAGE_PICTURES";
 const RATE_HZ: u32 = 48_000;
-
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HARMONYNET_")) {
-        command.env_remove(name);
-    }
-    command
-}
 
 /// A program that listens to music from its standard input, for as long as it takes; ended with its owner.
 struct Device {

@@ -86,10 +86,7 @@ impl Stream {
         bands: &[i16; MEL_BANDS],
     ) -> bool {
         let channels = model.shape().channels;
-        let gain = model.input();
-        for (step, &value) in self.frames.next(MEL_BANDS, 1).iter_mut().zip(bands) {
-            *step = gain.requantize(i32::from(value)).max(-127);
-        }
+        self.frames.next(MEL_BANDS, 1).copy_from_slice(&model.input(bands));
         let Some(lines) = self.frames.advance() else { return false };
         kernel.conv_pool(&model.conv(0), lines, self.first.next(MEL_BANDS / 2, channels[0]));
         let Some(lines) = self.first.advance() else { return false };

@@ -98,7 +98,7 @@ fn conv_block<const SIGNED: bool>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut 
         for (v, (finish, out)) in finish.iter().zip(out[block..].as_chunks_mut().0).enumerate() {
             let largest = |line: usize| _mm256_max_epi32(sums[line][0][v], sums[line][1][v]);
             let sums = _mm256_max_epi32(largest(0), largest(1));
-            *out = if conv.ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
+            *out = if conv.plain { finish.apply::<false>(sums) } else { finish.apply::<true>(sums) };
         }
     }
 }

@@ -107,7 +107,7 @@ fn conv_block<const V: usize, const SIGNED: bool>(
                 let largest =
                     |line: usize| _mm512_max_epi32(sums[line][2 * beside][v], sums[line][2 * beside + 1][v]);
                 let sums = _mm512_max_epi32(largest(0), largest(1));
-                let done = if conv.ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
+                let done = if conv.plain { finish.apply::<false>(sums) } else { finish.apply::<true>(sums) };
                 let at = (first + beside) * outputs + block + LANES * v;
                 let to = &mut out[at..at + LANES];
                 // SAFETY: `to` has sixteen bytes.

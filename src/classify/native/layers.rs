@@ -76,7 +76,7 @@ impl<'a, B: AsRef<[u8]>> Layers<'a, B> {
         let mut sums = vec![0; shape.gate_rows()];
         let projection = self.model.projection();
         (features.len() == shape.features()).then(|| {
-            self.kernel.project(projection.weights, features, &mut sums);
+            self.kernel.project(projection.weights, 1, features, &mut sums);
             projection.finish(&mut sums);
             sums
         })

@@ -13,7 +13,7 @@ use core::arch::x86_64::*;
 use super::Table;
 use crate::classify::native::model::Conv;
 
-static TABLE: Table = Table { name: "avx2", conv_pool, project, recur };
+static TABLE: Table = Table { name: "avx2", conv_pool, project, project_steps: None, recur };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {

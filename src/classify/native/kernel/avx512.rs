@@ -9,11 +9,12 @@
 
 use core::arch::x86_64::*;
 
-use super::Table;
+use super::{STEPS_AT_ONCE, Table};
 use crate::classify::native::model::Conv;
 use crate::classify::native::shape::LANES;
 
-static TABLE: Table = Table { name: "avx512vnni", conv_pool, project, recur };
+static TABLE: Table =
+    Table { name: "avx512vnni", conv_pool, project, project_steps: Some(project_steps), recur };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {
@@ -28,6 +29,18 @@ fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
 fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
     // SAFETY: as in `conv_pool`.
     unsafe { project_rows(weights, features, sums) }
+}
+
+fn project_steps(weights: &[u8], steps: usize, features: &[i8], sums: &mut [i32]) {
+    // SAFETY: as in `conv_pool`.
+    unsafe {
+        match steps {
+            2 => project_together::<2>(weights, features, sums),
+            3 => project_together::<3>(weights, features, sums),
+            STEPS_AT_ONCE => project_together::<STEPS_AT_ONCE>(weights, features, sums),
+            _ => unreachable!("{steps} steps"),
+        }
+    }
 }
 
 fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
@@ -199,6 +212,40 @@ fn project_rows(weights: &[u8], features: &[i8], sums: &mut [i32]) {
     rows_by::<false>(weights, groups, sums);
 }
 
+/// `N` steps, four vectors of rows at once: rows come in multiples of 64.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn project_together<const N: usize>(weights: &[u8], features: &[i8], sums: &mut [i32]) {
+    const V: usize = 4;
+    let (rows, values) = (sums.len() / N, features.len() / N);
+    assert_eq!(weights.len(), rows * values, "weights are rows × features");
+    let groups: [&[[i8; 4]]; N] =
+        core::array::from_fn(|step| features[step * values..][..values].as_chunks().0);
+    for block in (0..rows).step_by(V * LANES) {
+        let mut totals = [[_mm512_setzero_si512(); V]; N];
+        for (group, row) in weights.chunks_exact(4 * rows).enumerate() {
+            let w: [__m512i; V] = core::array::from_fn(|v| load(&row[4 * block + 64 * v..]));
+            for (totals, groups) in totals.iter_mut().zip(groups) {
+                let x = _mm512_set1_epi32(i32::from_le_bytes(groups[group].map(|x| x as u8)));
+                for (total, w) in totals.iter_mut().zip(w) {
+                    *total = _mm512_dpbusd_epi32(*total, x, w);
+                }
+            }
+        }
+        for (totals, sums) in totals.iter().zip(sums.chunks_exact_mut(rows)) {
+            store(totals, &mut sums[block..block + LANES * V]);
+        }
+    }
+}
+
+/// Sums to where they belong.
+#[target_feature(enable = "avx512f")]
+fn store<const V: usize>(totals: &[__m512i; V], out: &mut [i32]) {
+    for (out, &total) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(totals) {
+        // SAFETY: `out` has sixteen i32.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), total) };
+    }
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn recur_rows(weights: &[u8], state: &[i16], sums: &mut [i32]) {
     let pairs = state.as_chunks::<2>().0.iter();
@@ -241,9 +288,5 @@ fn rows<const V: usize, const WORDS: bool>(
                 if WORDS { _mm512_dpwssd_epi32(*total, x, w) } else { _mm512_dpbusd_epi32(*total, x, w) };
         }
     }
-    let out = &mut sums[block..block + LANES * V];
-    for (out, total) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(totals) {
-        // SAFETY: `out` has sixteen i32.
-        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), total) };
-    }
+    store(&totals, &mut sums[block..block + LANES * V]);
 }

@@ -15,8 +15,14 @@ use core::arch::asm;
 use super::Table;
 use crate::classify::native::model::{Conv, PLAIN_BITS};
 
-pub(super) static NEON: Table = Table { name: "neon", conv_pool, project, recur };
-static DOT: Table = Table { name: "neon dotprod", conv_pool: dot::conv_pool, project: dot::project, recur };
+pub(super) static NEON: Table = Table { name: "neon", conv_pool, project, project_steps: None, recur };
+static DOT: Table = Table {
+    name: "neon dotprod",
+    conv_pool: dot::conv_pool,
+    project: dot::project,
+    project_steps: None,
+    recur,
+};
 
 /// The table with dot products, where this machine has them.
 pub(super) fn detect_dot() -> Option<&'static Table> {

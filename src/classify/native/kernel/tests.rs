@@ -147,22 +147,25 @@ proptest! {
         seed: u64,
         rows in (1usize..=4).prop_map(|n| 64 * n),
         groups in 1usize..300,
+        steps in 1usize..=STEPS_AT_ONCE,
         weights in draws(),
         values in draws(),
     ) {
         let mut random = Random::new(seed);
-        let features: Vec<i8> = (0..4 * groups).map(|_| values.value(&mut random, 0, 127) as i8).collect();
+        let features: Vec<i8> = (0..steps * 4 * groups).map(|_| values.value(&mut random, 0, 127) as i8).collect();
         let packed: Vec<u8> =
             (0..4 * groups * rows).map(|_| weights.value(&mut random, -127, 127) as u8).collect();
-        let wanted: Vec<i32> = (0..rows)
-            .map(|row| {
+        let wanted: Vec<i32> = features
+            .chunks_exact(4 * groups)
+            .flat_map(|features| (0..rows).map(move |row| (features, row)))
+            .map(|(features, row)| {
                 let weight = |i: usize| i32::from(packed[(i / 4 * rows + row) * 4 + i % 4] as i8);
                 features.iter().enumerate().map(|(i, &x)| weight(i) * i32::from(x)).sum()
             })
             .collect();
         for kernel in Kernel::available() {
-            let mut sums = vec![-1; rows];
-            kernel.project(&packed, &features, &mut sums);
+            let mut sums = vec![-1; steps * rows];
+            kernel.project(&packed, steps, &features, &mut sums);
             prop_assert_eq!(&sums, &wanted, "{}", kernel.name());
         }
     }

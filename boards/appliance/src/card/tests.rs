@@ -46,6 +46,25 @@ fn a_file_is_the_daemons_settings_and_wishes_for_the_system() {
     assert_eq!(judged("[appliance]\nhostname = \"\"\n").unwrap().wishes, Wishes::default());
 }
 
+/// The file on the card, with and without the `#` before its lines, and the README's example.
+#[test]
+fn the_shipped_file_and_the_documented_one_are_right() {
+    let shipped = include_str!("../../harmonynet.toml");
+    assert_eq!(judged(shipped).unwrap().wishes, Wishes::default());
+    let lines = shipped
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')).unwrap_or(line));
+    let key = |text: &str| text.replace("ssh-ed25519 AAAA... you@pc", KEY);
+    let all = judged(&key(&lines.collect::<Vec<_>>().join("\n"))).unwrap();
+    assert!(
+        all.wishes.wireless.is_some() && all.wishes.time_zone.is_some() && all.program.contains("\nkind = ")
+    );
+    let readme = include_str!("../../README.md");
+    let example = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let documented = judged(&key(example)).unwrap();
+    assert!(documented.wishes.hostname.is_some() && documented.wishes.wireless == all.wishes.wireless);
+}
+
 #[test]
 fn whatever_an_editor_saves_is_the_same_text() {
     let text = whole();

@@ -7,11 +7,14 @@
 //! The only file that names `tar` and `lzma_rust2`.
 
 mod ar;
+mod architecture;
 
 use std::fmt;
 use std::io::{self, Read};
 
 use lzma_rust2::XzReader;
+
+pub(crate) use architecture::ARCHITECTURE;
 
 /// The program's path in the package.
 const PROGRAM: &str = "usr/bin/harmonynet";
@@ -67,19 +70,6 @@ pub(crate) struct Control {
     /// Its version, such as `0.2.0-1`.
     pub(crate) version: String,
 }
-
-/// The architecture of this system as Debian calls it.
-pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
-    "arm64"
-} else if cfg!(all(target_arch = "arm", target_abi = "eabihf")) {
-    "armhf"
-} else if cfg!(target_arch = "arm") {
-    "armel"
-} else if cfg!(target_arch = "x86_64") {
-    "amd64"
-} else {
-    "unknown"
-};
 
 /// Reads a package from its first byte to its last. The program goes through `take`, which gets its length and its bytes and may
 /// stop reading early; the rest is read all the same, for every check of the compression to be made.

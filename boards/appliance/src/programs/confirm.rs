@@ -11,10 +11,11 @@ use crate::disk::Disk;
 
 /// Feedings that count as listening; the manager notes one itself when the service gets ready.
 const FEEDINGS: u32 = 2;
-/// How often the manager is asked.
-pub(crate) const EVERY: Duration = Duration::from_secs(2);
-/// For how long: after that the start counts as one that never came up listening. The next start asks again.
-pub(crate) const LOOKS: u32 = 90;
+/// How often the manager is asked at first, and how often later on: a microphone may be plugged in tomorrow.
+const SOON: Duration = Duration::from_secs(2);
+const LATER: Duration = Duration::from_secs(20);
+/// After so many times it is later on.
+const SOON_LOOKS: u64 = 90;
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,12 @@ pub(crate) fn run(disk: &dyn Disk, listens: &mut dyn FnMut() -> bool) -> Outcome
     let lock = disk.lock(FOLDER);
     let (mut state, _) = State::load(disk);
     let installed = |state: &State| state.program(state.chosen).cloned();
-    if state.chosen != before.chosen || installed(&state) != installed(&before) || state.tries != before.tries
-    {
+    // Meanwhile the service may have been started again; a new installation has no tries yet.
+    let is_same = state.chosen == before.chosen && installed(&state) == installed(&before);
+    if is_same && state.confirmed {
+        return Outcome::Nothing;
+    }
+    if !is_same || state.tries < before.tries {
         return Outcome::Failed("meanwhile another program was installed or started".into());
     }
     state.confirmed = true;
@@ -87,17 +92,17 @@ impl Feedings {
     }
 }
 
-/// Asks systemd until the service was heard listening, or too often.
+/// Asks systemd until the service was heard listening, for as long as that takes: whoever stops the service ends this, too.
 pub(crate) fn service_listens() -> bool {
     let mut feedings = Feedings::default();
-    for _ in 0..LOOKS {
+    for look in 0_u64.. {
         let printed = Command::new("systemctl")
             .args(["show", "harmonynet.service", "--property=ActiveState,WatchdogTimestampMonotonic"])
             .output();
         if printed.is_ok_and(|printed| feedings.take(&String::from_utf8_lossy(&printed.stdout))) {
             return true;
         }
-        std::thread::sleep(EVERY);
+        std::thread::sleep(if look < SOON_LOOKS { SOON } else { LATER });
     }
     false
 }

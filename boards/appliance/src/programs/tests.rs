@@ -200,6 +200,22 @@ fn what_fails_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_program_that_listens_at_its_second_start_only_is_kept() {
+    let disk = image();
+    update(&disk, "1-1", FIRST).unwrap();
+    started(&disk);
+    // Started again while it is waited for sound.
+    let again = &mut || started(&disk) == FIRST;
+    assert_eq!(confirm::run(&disk, again), Outcome::Confirmed("1-1".into()));
+    // Installed again: what is heard is not what was installed.
+    update(&disk, "2-1", SECOND).unwrap();
+    started(&disk);
+    let installed = &mut || update(&disk, "2-1", SECOND).is_ok();
+    assert!(matches!(confirm::run(&disk, installed), Outcome::Failed(_)));
+    assert!(!State::load(&disk).0.confirmed);
+}
+
+#[test]
 fn only_feedings_after_it_got_ready_confirm() {
     let show = |state: &str, stamp: u64| format!("ActiveState={state}\nWatchdogTimestampMonotonic={stamp}\n");
     let mut feedings = Feedings::default();

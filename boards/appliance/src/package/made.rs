@@ -51,7 +51,7 @@ pub(crate) fn xz(bytes: &[u8]) -> Vec<u8> {
 pub(crate) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
     for (name, bytes) in members {
-        write!(archive, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", bytes.len()).unwrap();
+        writeln!(archive, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, "100644", bytes.len()).unwrap();
         archive.extend_from_slice(bytes);
         if bytes.len() % 2 == 1 {
             archive.push(b'\n');

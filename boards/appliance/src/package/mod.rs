@@ -71,15 +71,15 @@ pub(crate) struct Control {
     pub(crate) version: String,
 }
 
+/// Takes the program: what its package says of itself, its length and its bytes.
+pub(crate) type Take<'a, T> = &'a mut dyn FnMut(&Control, u64, &mut dyn Read) -> Result<T, Refused>;
+
 /// Reads a package from its first byte to its last. The program goes through `take`, which gets its length and its bytes and may
 /// stop reading early; the rest is read all the same, for every check of the compression to be made.
 ///
 /// # Errors
 /// Why it is refused. `take` may have been called by then: what it got counts only once this function has given `Ok`.
-pub(crate) fn read<T>(
-    package: &mut dyn Read,
-    take: &mut dyn FnMut(&Control, u64, &mut dyn Read) -> Result<T, Refused>,
-) -> Result<(Control, T), Refused> {
+pub(crate) fn read<T>(package: &mut dyn Read, take: Take<'_, T>) -> Result<(Control, T), Refused> {
     let mut members = ar::Members::new(package).map_err(torn)?;
     let mut format = Vec::new();
     member(&mut members, "debian-binary")?.take(16).read_to_end(&mut format).map_err(torn)?;
@@ -117,11 +117,11 @@ fn member<'a, R: Read>(
     }
 }
 
+/// Takes a file: its path, its length and its bytes.
+type Tell<'a> = &'a mut dyn FnMut(&str, u64, &mut dyn Read) -> Result<(), Refused>;
+
 /// Tells every plain file of a compressed archive: its path without `./`, its length and its bytes.
-fn contents(
-    compressed: impl Read,
-    tell: &mut dyn FnMut(&str, u64, &mut dyn Read) -> Result<(), Refused>,
-) -> Result<(), Refused> {
+fn contents(compressed: impl Read, tell: Tell<'_>) -> Result<(), Refused> {
     let reader = XzReader::new_mem_limit(compressed, false, DECOMPRESSOR_KIB);
     let mut archive = tar::Archive::new(reader.take(LARGEST_CONTENTS));
     // Raw: names that are longer than a header's field would be gathered in memory. Ours are short.

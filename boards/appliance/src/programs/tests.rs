@@ -31,8 +31,8 @@ fn tried(disk: &Simulated, path: &str, version: &str) -> Result<(), String> {
 
 /// A package; compressed once, as thousands of updates take it.
 fn packed(version: &str, program: &[u8]) -> Vec<u8> {
-    static MADE: Mutex<BTreeMap<(String, Vec<u8>), Vec<u8>>> = Mutex::new(BTreeMap::new());
-    let key = (version.to_string(), program.to_vec());
+    static MADE: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
+    let key = format!("{version} {program:?}");
     MADE.lock().unwrap().entry(key).or_insert_with(|| package(version, program)).clone()
 }
 

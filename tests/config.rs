@@ -151,6 +151,30 @@ fn a_running_device_goes_on_with_the_last_good_settings_and_says_so() {
 }
 
 #[test]
+fn whoever_wrote_the_settings_file_can_say_that_it_is_another_than_the_persons() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "s.toml", "[display]\nkind = \"lines\"\n");
+    let words = "card, line 3: display.kind\u{1b}: no such kind\nthe last good settings are used\n";
+    let notice = write(folder.path(), "notice", words);
+    let none = folder.path().join("none").display().to_string();
+    let listen = |more: &[&str], variables: &[(&str, &str)]| {
+        let line = ["listen", "--demo", "--pace", "fast", "--seconds", "2", "--config", &file];
+        let output = run(&[&line[..], more].concat(), variables);
+        assert!(output.status.success(), "{}", stderr(&output));
+        (stdout(&output).to_string(), stderr(&output).to_string())
+    };
+    for (shown, told) in
+        [listen(&["--notice", &notice], &[]), listen(&[], &[("HARMONYNET_NOTICE", notice.as_str())])]
+    {
+        assert!(shown.contains("the settings file is broken"), "{shown}");
+        assert!(told.contains("card, line 3: display.kind : no such kind\nthe last good"), "{told}");
+    }
+    // Nothing is wrong: there is no notice.
+    let (shown, told) = listen(&["--notice", &none], &[]);
+    assert!(!shown.contains("settings") && !told.contains("settings"), "{shown}{told}");
+}
+
+#[test]
 fn help_comes_from_the_table() {
     let help = run(&["listen", "--help"], &[]);
     let help: String = stdout(&help).split_whitespace().collect::<Vec<_>>().join(" ");

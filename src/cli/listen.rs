@@ -154,7 +154,7 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let tracer = Tracer::new(SystemClock::default());
     let mut stage = Stage::new(args, loaded, &source.name, teller, &tracer)?;
     stage.note(format!("engine: {says}"));
-    if loaded.instead.is_some() {
+    if loaded.are_others() {
         stage.tell_broken_settings();
     }
     let complaints = config::complaints(loaded).into_iter().chain(config::miswired(loaded)?);
@@ -162,7 +162,7 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let threads = threads(loaded.settings.board());
-    let mut service = Service::of_environment(if loaded.instead.is_some() { BROKEN_REMARK } else { "" });
+    let mut service = Service::of_environment(if loaded.are_others() { BROKEN_REMARK } else { "" });
     let shown = &mut stage;
     // With this closure the service's end is told: before the threads have ended, which a microphone may hold up.
     let show = move |news: News| {

@@ -8,7 +8,7 @@ use super::problem::{Problem, Problems};
 use super::value::Value;
 
 /// Variables of the environment that are no settings but say where those are.
-pub const OTHER_VARIABLES: &[&str] = &["HARMONYNET_CONFIG", "HARMONYNET_STATE"];
+pub const OTHER_VARIABLES: &[&str] = &["HARMONYNET_CONFIG", "HARMONYNET_NOTICE", "HARMONYNET_STATE"];
 
 /// Where a value came from. In the order of precedence, the strongest first.
 #[derive(Clone, Debug, PartialEq, Eq)]

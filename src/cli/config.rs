@@ -362,7 +362,7 @@ pub(crate) fn run(args: &ConfigCommand, loaded: &Loaded) -> Result<()> {
 /// Tells on standard error what is wrong with the settings file that a device goes on without.
 pub(crate) fn tell(loaded: &Loaded) {
     for line in complaints(loaded) {
-        eprintln!("harmonynet: {line}");
+        super::log::say(format_args!("harmonynet: {line}"));
     }
 }
 

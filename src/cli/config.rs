@@ -396,7 +396,10 @@ fn check(file: &Path, boot_config: Option<&Path>) -> Result<()> {
         None => None,
     };
     let boot = boot.as_ref().map(|(place, text)| (place.as_str(), text.as_str()));
-    let found = conflicts::find(&settings, Parts::shipped()?, boot);
+    let mut found = conflicts::find(&settings, Parts::shipped()?, boot);
+    let told = super::tell::check::check(&settings);
+    found.extend(told.problems);
+    told.warnings.iter().for_each(|warning| println!("warning: {warning}"));
     if !found.is_empty() {
         bail!(Problems(found));
     }

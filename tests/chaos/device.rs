@@ -20,7 +20,7 @@ const PERIOD: u64 = 24 * 512;
 /// Something that takes longer never comes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Size of the disk on which the device keeps its traces.
-const DISK_KIB: u32 = 512;
+const DISK_KIB: u32 = 8192;
 
 /// A verdict, as the event socket told it.
 #[derive(Clone, Copy)]

@@ -48,6 +48,8 @@ const SEED: &str = "HARMONYNET_CHAOS_SEED";
 const DOCUMENT: &str = "HARMONYNET_CHAOS_DOCUMENT";
 /// Whatever it was, a device hears again so soon after it: the longest wait for a microphone, opening it, one window.
 const RECOVERED: Duration = Duration::from_secs(20);
+/// Between two faults of the long run.
+const REST: Duration = Duration::from_secs(11);
 /// How much larger a program may become that has warmed up. Allocators keep what a crowd needed once.
 const GROWTH_KIB: u64 = 4096;
 
@@ -110,12 +112,21 @@ fn check_memory(device: &mut Device) {
 }
 
 /// Suffers all of them, in an order that the seed says.
-fn suffer_all(device: &mut Device, faults: &[&Fault], random: &mut SplitMix64, table: &mut Table) {
+///
+/// `rest` lies before each: a microphone that was ill less than ten seconds ago is waited for longer.
+fn suffer_all(
+    device: &mut Device,
+    faults: &[&Fault],
+    random: &mut SplitMix64,
+    rest: Duration,
+    table: &mut Table,
+) {
     let mut order: Vec<&Fault> = faults.to_vec();
     for place in (1..order.len()).rev() {
         order.swap(place, random.below(place + 1));
     }
     for fault in order {
+        faults::pass(device, rest);
         match suffer(device, fault, random) {
             Ok(row) => table.rows.push(row),
             Err(skipped) => {
@@ -148,8 +159,8 @@ fn a_few_faults_are_survived() {
         &crowd::GARBAGE,
     ];
     let mut table = empty();
-    suffer_all(&mut device, &few, &mut random, &mut table);
-    suffer_all(&mut device, &[&faults::LOG_FULL], &mut random, &mut table);
+    suffer_all(&mut device, &few, &mut random, Duration::ZERO, &mut table);
+    suffer_all(&mut device, &[&faults::LOG_FULL], &mut random, Duration::ZERO, &mut table);
     let unplugged = table.rows.iter().find(|row| row.fault.starts_with(faults::UNPLUGGED.name)).unwrap();
     assert!(unplugged.shown[0].contains("plug the microphone in again"), "{:?}", unplugged.shown);
     assert!(unplugged.lost > 0, "a verdict is missing that nobody could have said");
@@ -171,7 +182,7 @@ fn every_fault_is_survived() {
         Err(reason) => table.skipped.push(format!("the MQTT broker's faults: {reason}")),
     }
     let began = Instant::now();
-    suffer_all(&mut device, &all, &mut random, &mut table);
+    suffer_all(&mut device, &all, &mut random, REST, &mut table);
     let (memory, files) = (device.resident_kib(), device.open_files());
     let warm = device.warm_kib.unwrap();
     table.remarks.push(format!(
@@ -182,7 +193,7 @@ fn every_fault_is_survived() {
         memory as f64 / 1024.0,
     ));
     let restarts: Vec<&Fault> = faults::RESTARTS.iter().collect();
-    suffer_all(&mut device, &restarts, &mut random, &mut table);
+    suffer_all(&mut device, &restarts, &mut random, Duration::ZERO, &mut table);
     let fed = faults::feed_commands(&device, &mut random, 40);
     table.remarks.push(format!(
         "Garbage to commands that read once ({fed}): `config --check` ends with 0 or 1, `listen -` with 0; none panics."

@@ -92,8 +92,8 @@ impl<P: Pcm, C: Clock> Stream<P, C> {
         let channels = usize::from(self.granted.channels);
         let period = self.granted.period_frames as usize;
         let wanted = (into.len() / channels).min(period).max(1);
-        let deadline = self.clock.now() + STALL_AFTER;
-        let (mut lost, mut fruitless) = (0, 0);
+        let mut deadline = self.clock.now() + STALL_AFTER;
+        let (mut lost, mut fruitless, mut was_stopped) = (0, 0, false);
         loop {
             match self.poll(&mut into[..wanted * channels], wanted, deadline) {
                 Ok(0) | Err(PcmError::Again) => {}
@@ -108,7 +108,11 @@ impl<P: Pcm, C: Clock> Stream<P, C> {
                 Err(error) => return Err(error.into()),
             }
             if self.clock.now() >= deadline {
-                return Err(CaptureError::Stalled);
+                // An overrun says that there was sound and nobody took it: this program was stopped, not the device.
+                if lost == 0 || std::mem::replace(&mut was_stopped, true) {
+                    return Err(CaptureError::Stalled);
+                }
+                deadline = self.clock.now() + STALL_AFTER;
             }
             fruitless += 1;
             if fruitless > 2 {

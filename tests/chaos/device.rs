@@ -22,6 +22,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Size of the disk on which the device keeps its traces.
 const DISK_KIB: u32 = 8192;
 
+/// Beginnings of lines of the log that say what the display says, or that all is well.
+const USUAL: [&str; 6] = ["microphone `chaos`", "trace written", "engine:", "page:", "heard ", "last: "];
+
 /// A verdict, as the event socket told it.
 #[derive(Clone, Copy)]
 struct Heard {
@@ -222,18 +225,17 @@ impl Device {
     /// What a person saw since: on the display, and in the log what isn't the same. Without what only this run has.
     pub(crate) fn shown_since(&self, mark: Mark) -> Vec<String> {
         let seen = self.seen();
+        let broker = format!("127.0.0.1:{}", self.broker);
         let mut shown: Vec<String> = Vec::new();
         for (is_shown, line) in &seen.lines[mark.line..] {
-            let line = line.replace(self.folder.path().to_str().unwrap(), "…");
+            let line = line.replace(self.folder.path().to_str().unwrap(), "…").replace(&broker, "…");
             let text = match line.split_once(" fault ") {
                 Some((_, fault)) if *is_shown => format!("display: {}", fault.trim()),
-                _ if *is_shown => continue,
+                _ if *is_shown && line.ends_with(" listening") => "display: listening".into(),
+                _ if *is_shown || USUAL.iter().any(|beginning| line.starts_with(beginning)) => continue,
                 _ => format!("log: {}", line.trim()),
             };
-            // What a fault is called on the display is the same as in the log.
-            let is_source = text.starts_with(&format!("log: microphone `{MICROPHONE}`"));
-            let is_usual = text.contains("log: trace written") || text.contains("log: engine:");
-            if !is_source && !is_usual && !text.contains("log: page:") && !shown.contains(&text) {
+            if !shown.contains(&text) {
                 shown.push(text);
             }
         }

@@ -39,7 +39,7 @@ fn doors(device: &Device) -> [Box<dyn Fn() -> Option<Box<dyn Stream>>>; 3] {
 }
 
 /// Whether every door answers a newcomer.
-fn doors_answer(device: &mut Device) -> bool {
+pub(crate) fn doors_answer(device: &mut Device) -> bool {
     let greeted = || {
         let mut stream = UnixStream::connect(device.socket()).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
@@ -71,7 +71,8 @@ pub(crate) const SMALL_CROWD: Fault = Fault {
     ..CROWD
 };
 
-fn crowd(device: &mut Device, waves: u64, held: u64) {
+/// Comes in waves, each at all doors at once, and goes.
+pub(crate) fn crowd(device: &mut Device, waves: u64, held: u64) {
     for _ in 0..waves {
         let mut here = Vec::new();
         for door in doors(device) {

@@ -287,6 +287,15 @@ impl Device {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// Time that it has computed since its start.
+    pub(crate) fn computed(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // Fields 14 and 15 of proc(5); the second is the name in brackets.
+        let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(10 * ticks)
+    }
+
     pub(crate) fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }

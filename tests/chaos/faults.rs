@@ -1,11 +1,12 @@
 //! What breaks in and around a device: microphone, display, clocks, disk, settings, the program itself.
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harmonynet::capture::SplitMix64;
 
+use super::crowd::{crowd, doors_answer};
 use super::device::Device;
 use super::hardware::{Bus, Microphone};
 
@@ -102,7 +103,9 @@ pub(crate) const WALL_CLOCK: Fault = Fault {
         const DAY: i64 = 86_400;
         let leaps = [DAY, -DAY, 3600 * 12, -365 * 60 * DAY, 365 * 80 * DAY, -3600];
         for _ in 0..4 {
-            device.hardware.wall_clock(leaps[random.below(leaps.len())]);
+            let leap = leaps[random.below(leaps.len())];
+            device.hardware.wall_clock(leap);
+            assert!((device.hardware.wall_clock_is_off() - leap).abs() < 60, "the clock's simulation");
             // A trace has a date, a display its night.
             device.signal("USR1");
             pass(device, Duration::from_millis(700));
@@ -219,6 +222,23 @@ pub(crate) const ALL: &[Fault] = &[
         deafens: false,
         provoke: |device, random| dark(device, random, Bus::Gone),
         is_over: nothing_else,
+    },
+    Fault {
+        name: "no file descriptors left, and strangers at each door",
+        deafens: false,
+        provoke: |device, random| {
+            let limit = |files: usize, program: u32| {
+                let mut prlimit = Command::new("prlimit");
+                prlimit.args(["--pid", &program.to_string(), &format!("--nofile={files}:")]);
+                prlimit.status().map_err(|error| format!("prlimit: {error}"))
+            };
+            limit(device.open_files() + 1, device.id())?;
+            crowd(device, 1, 50);
+            pass(device, Duration::from_secs(between(random, 2, 5)));
+            limit(1024, device.id())?;
+            Ok("one more than it has".into())
+        },
+        is_over: doors_answer,
     },
     Fault {
         name: "program stopped: every clock leaps",

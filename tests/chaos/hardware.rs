@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use harmonynet::capture::demo::{Piece, render};
 
@@ -94,6 +95,15 @@ impl Hardware {
     /// How far the wall clock is off.
     pub(crate) fn wall_clock(&self, seconds: i64) {
         self.set(2, seconds);
+    }
+
+    /// How far off it is for a program among this hardware, in seconds.
+    pub(crate) fn wall_clock_is_off(&self) -> i64 {
+        let mut date = Command::new("date");
+        self.surround(date.arg("+%s"));
+        let said = String::from_utf8(date.output().unwrap().stdout).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        said.trim().parse::<i64>().unwrap() - now as i64
     }
 
     /// Transactions on the display's bus so far.

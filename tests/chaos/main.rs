@@ -8,8 +8,8 @@
 //! The sound card, the bus and the wall clock are `hardware.c`, loaded before the program; sockets, broker, disk and signals are
 //! real. After each fault the program must hear again, have lost no verdict that it could have had, and be no larger.
 //!
-//! `make chaos` runs everything and writes the tables of CHAOS.md beside this file; `cargo test` runs a few faults that take seconds. The seed
-//! says in which order faults come, how long they last, and what garbage is made of.
+//! `make chaos` runs everything and writes the tables of README.md beside this file; `cargo test` runs a few faults. The seed says in
+//! which order faults come, how long they last, and what garbage is made of.
 #![cfg(all(
     feature = "alsa",
     feature = "cli",
@@ -48,6 +48,8 @@ const SEED: &str = "HARMONYNET_CHAOS_SEED";
 const DOCUMENT: &str = "HARMONYNET_CHAOS_DOCUMENT";
 /// Whatever it was, a device hears again so soon after it: the longest wait for a microphone, opening it, one window.
 const RECOVERED: Duration = Duration::from_secs(20);
+/// Of a core: who computes so much, on any machine that builds this, goes in circles.
+const SPINNING: f64 = 0.8;
 /// Between two faults of the long run.
 const REST: Duration = Duration::from_secs(11);
 /// How much larger a program may become that has warmed up. Allocators keep what a crowd needed once.
@@ -77,7 +79,7 @@ fn document() -> Option<PathBuf> {
 /// One fault, from healthy to healthy.
 fn suffer(device: &mut Device, fault: &Fault, random: &mut SplitMix64) -> Result<Row, String> {
     device.until_it_hears();
-    let mark = device.mark();
+    let (mark, began, id, computed) = (device.mark(), Instant::now(), device.id(), device.computed());
     let how = (fault.provoke)(device, random).map_err(|reason| format!("{}: {reason}", fault.name))?;
     let mended = Instant::now();
     let mut is_over = false;
@@ -91,6 +93,10 @@ fn suffer(device: &mut Device, fault: &Fault, random: &mut SplitMix64) -> Result
     let lost = device.lost_since(mark);
     assert!(recovery < RECOVERED, "{}: {recovery:?}", fault.name);
     assert!(fault.deafens || lost == 0, "{}: {lost} verdicts lost", fault.name);
+    if device.id() == id {
+        let busy = (device.computed() - computed).as_secs_f64() / began.elapsed().as_secs_f64();
+        assert!(busy < SPINNING, "{}: {:.0} % of a core", fault.name, 100.0 * busy);
+    }
     let fault = if how.is_empty() { fault.name.into() } else { format!("{}: {how}", fault.name) };
     let row =
         Row { fault, shown: device.shown_since(mark), recovery, lost, resident_kib: device.resident_kib() };

@@ -251,6 +251,16 @@ fn a_running_device_goes_on_with_the_last_good_settings_and_says_so() {
 }
 
 #[test]
+fn a_full_disk_is_an_error_and_no_panic() {
+    for what in ["--example", "--print"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = clean::program().args(["config", what]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{what}: {}", stderr(&output));
+        assert!(stderr(&output).contains("No space left"), "{what}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn help_comes_from_the_table() {
     let help = run(&["listen", "--help"], &[]);
     let help: String = stdout(&help).split_whitespace().collect::<Vec<_>>().join(" ");

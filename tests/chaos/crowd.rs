@@ -18,10 +18,13 @@ use super::faults::{Fault, between, pass};
 trait Stream: Read + Write {}
 impl<S: Read + Write> Stream for S {}
 
+/// A new connection, if there is one to be had.
+type Door = Box<dyn Fn() -> Option<Box<dyn Stream>>>;
+
 /// The three doors of a device.
-fn doors(device: &Device) -> [Box<dyn Fn() -> Option<Box<dyn Stream>>>; 3] {
+fn doors(device: &Device) -> [Door; 3] {
     let (socket, metrics, page) = (device.socket(), device.metrics, device.page);
-    let tcp = |port: u16| -> Box<dyn Fn() -> Option<Box<dyn Stream>>> {
+    let tcp = |port: u16| -> Door {
         Box::new(move || {
             let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
             stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;

@@ -23,7 +23,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const DISK_KIB: u32 = 8192;
 
 /// Beginnings of lines of the log that say what the display says, or that all is well.
-const USUAL: [&str; 6] = ["microphone `chaos`", "trace written", "engine:", "page:", "heard ", "last: "];
+const USUAL: [&str; 7] =
+    ["microphone `chaos`", "trace written", "engine:", "page:", "heard ", "lost ", "last: "];
 
 /// A verdict, as the event socket told it.
 #[derive(Clone, Copy)]

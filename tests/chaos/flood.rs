@@ -57,7 +57,7 @@ impl Listener {
 
 fn scene(at: u64) -> Scene {
     // The genre changes now and then: a broker is told of that at once.
-    let (label, name) = if at / 1000 % 2 == 0 { (0, "jazz") } else { (1, "rock") };
+    let (label, name) = if (at / 1000).is_multiple_of(2) { (0, "jazz") } else { (1, "rock") };
     Scene {
         at: at * 12_288,
         state: State::Genre { label, confidence: 0.9 },

@@ -174,10 +174,12 @@ snd_pcm_sframes_t snd_pcm_avail_update(snd_pcm_t *pcm)
     return frames < most ? (snd_pcm_sframes_t)frames : most;
 }
 
+/* Like poll(2), it looks before it gives up: who was stopped finds what has come meanwhile. */
 int snd_pcm_wait(snd_pcm_t *pcm, int millis)
 {
     (void)pcm;
-    for (int64_t end = micros() + (int64_t)millis * 1000; micros() < end;) {
+    for (int64_t end = micros() + (int64_t)millis * 1000;;) {
+        int64_t now = micros();
         int ill = illness();
         if (ill)
             return ill;
@@ -186,9 +188,10 @@ int snd_pcm_wait(snd_pcm_t *pcm, int millis)
             return 1;
         if (asked(MICROPHONE) != STALLED && due() >= PERIOD)
             return 1;
+        if (now >= end)
+            return 0;
         usleep(2000);
     }
-    return 0;
 }
 
 /* Plays into the buffer what a microphone would have heard: 16 bits at the top of 32, the same in each channel. */

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// A device that brings no sound for so long has stalled.
 const STALL_AFTER: Duration = Duration::from_secs(2);
+/// Who wakes so long after the time that he wanted to be woken at didn't sleep but was stopped.
+const OVERSLEPT: Duration = Duration::from_millis(500);
 
 /// What the loop needs of a device.
 pub(super) trait Pcm {
@@ -107,12 +109,13 @@ impl<P: Pcm, C: Clock> Stream<P, C> {
                 Err(PcmError::Suspended) => lost += self.wake(deadline)?,
                 Err(error) => return Err(error.into()),
             }
-            if self.clock.now() >= deadline {
-                // An overrun says that there was sound and nobody took it: this program was stopped, not the device.
-                if lost == 0 || std::mem::replace(&mut was_stopped, true) {
+            let now = self.clock.now();
+            if now >= deadline {
+                // No wait ends so late by itself: this program was stopped, and what came meanwhile is still to be found.
+                if now < deadline + OVERSLEPT || std::mem::replace(&mut was_stopped, true) {
                     return Err(CaptureError::Stalled);
                 }
-                deadline = self.clock.now() + STALL_AFTER;
+                deadline = now + STALL_AFTER;
             }
             fruitless += 1;
             if fruitless > 2 {

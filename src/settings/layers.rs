@@ -354,7 +354,8 @@ impl Settings {
     }
 
     /// Something that is wrong with a key's value, told where the value came from.
-    pub(super) fn problem(&self, field: &str, wrong: String, mend: String) -> Problem {
+    #[must_use]
+    pub fn problem(&self, field: &str, wrong: String, mend: String) -> Problem {
         let (place, line) =
             self.get(field).map_or_else(|| ("settings".into(), None), |(_, origin)| origin.place());
         Problem { place, line, field: field.into(), wrong, mend }

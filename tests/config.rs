@@ -276,11 +276,11 @@ fn whoever_wrote_the_settings_file_can_say_that_it_is_another_than_the_persons()
 
 #[test]
 fn a_full_disk_is_an_error_and_no_panic() {
-    for what in ["--example", "--print"] {
+    for line in ["config --example", "config --print", "model --plan", "doctor", "doctor --json", "devices"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = clean::program().args(["config", what]).stdout(full).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{what}: {}", stderr(&output));
-        assert!(stderr(&output).contains("No space left"), "{what}: {}", stderr(&output));
+        let output = clean::program().args(line.split(' ')).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}: {}", stderr(&output));
+        assert!(stderr(&output).contains("No space left"), "{line}: {}", stderr(&output));
     }
 }
 

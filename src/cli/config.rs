@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -373,7 +373,8 @@ fn not_in_this_build(key: &Key, text: &str, origin: &Origin) -> Problem {
 
 pub(crate) fn run(args: &ConfigCommand, loaded: &Loaded) -> Result<()> {
     if args.example {
-        return print(text::example());
+        out!("{}", text::example());
+        return Ok(());
     }
     if let Some(file) = &args.check {
         return check(file, args.boot_config.as_deref());
@@ -391,20 +392,13 @@ pub(crate) fn run(args: &ConfigCommand, loaded: &Loaded) -> Result<()> {
         let head = format!("# config.txt, for {}, {microphone}, {display}", settings.board().title);
         let then = "# words to add to the one line of cmdline.txt".to_string();
         let lines = [vec![head], lines.config, vec![then], lines.cmdline].concat();
-        print(lines.join("\n") + "\n")?;
+        outln!("{}", lines.join("\n"));
     } else {
-        print(text::print(settings))?;
+        out!("{}", text::print(settings));
     }
     tell(loaded);
     let found = conflicts::find(settings, parts, None);
     if found.is_empty() { Ok(()) } else { Err(Problems(found).into()) }
-}
-
-/// Writes to standard output; a disk that is full is an error, where `println!` would panic.
-fn print(text: String) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
 }
 
 /// Tells on standard error what is wrong with the settings file that a device goes on without.
@@ -448,9 +442,12 @@ fn check(file: &Path, boot_config: Option<&Path>) -> Result<()> {
     let mut found = conflicts::find(&settings, Parts::shipped()?, boot);
     let told = super::tell::check::check(&settings);
     found.extend(told.problems);
-    told.warnings.iter().try_for_each(|warning| print(format!("warning: {warning}\n")))?;
+    for warning in told.warnings {
+        outln!("warning: {warning}");
+    }
     if !found.is_empty() {
         bail!(Problems(found));
     }
-    print(format!("{}: nothing is wrong, for {}\n", file.display(), settings.board().title))
+    outln!("{}: nothing is wrong, for {}", file.display(), settings.board().title);
+    Ok(())
 }

@@ -1,5 +1,8 @@
 //! The command line: one file per command.
 
+#[macro_use]
+mod out;
+
 mod beside;
 #[cfg(feature = "recordings")]
 mod classify;

@@ -77,7 +77,7 @@ impl<'a, B: AsRef<[u8]>> Layers<'a, B> {
         let projection = self.model.projection();
         (features.len() == shape.features()).then(|| {
             self.kernel.project(projection.weights, 1, features, &mut sums);
-            projection.finish(&mut sums);
+            self.kernel.finish(&projection, &mut sums);
             sums
         })
     }

@@ -32,7 +32,7 @@ impl State {
         let mut sums = [0; GATES * MAX_HIDDEN];
         let sums = &mut sums[..GATES * units];
         kernel.recur(recurrence.weights, &self.h[..units], sums);
-        recurrence.finish(sums);
+        kernel.finish(&recurrence, sums);
         for (sum, &projected) in sums.iter_mut().zip(projected) {
             *sum = sum.saturating_add(projected);
         }

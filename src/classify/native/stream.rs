@@ -121,7 +121,7 @@ impl Stream {
             sums,
         );
         for sums in sums.chunks_exact_mut(shape.gate_rows()) {
-            projection.finish(sums);
+            kernel.finish(&projection, sums);
             self.projected[self.next][..sums.len()].copy_from_slice(sums);
             self.next = (self.next + 1) % shape.steps;
             self.held = (self.held + 1).min(shape.steps);

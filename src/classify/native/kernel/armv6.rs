@@ -19,11 +19,18 @@
 
 use core::arch::{asm, naked_asm};
 
-use super::{Table, arm};
+use super::{Table, arm, portable};
 use crate::classify::native::model::{Conv, PLAIN_BITS, Scales};
 use crate::classify::requantize::Multiplier;
 
-static TABLE: Table = Table { name: "armv6 media", conv_pool, project, project_steps: None, recur };
+static TABLE: Table = Table {
+    name: "armv6 media",
+    conv_pool,
+    project,
+    project_steps: None,
+    recur,
+    finish: portable::finish_rows,
+};
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {

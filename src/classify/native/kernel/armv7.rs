@@ -13,10 +13,16 @@ mod transforms; // what goes into their products
 
 use core::arch::naked_asm;
 
-use super::{Table, arm};
+use super::{Table, arm, portable};
 
-static TABLE: Table =
-    Table { name: "armv7 neon", conv_pool: tiles::conv_pool, project, project_steps: None, recur };
+static TABLE: Table = Table {
+    name: "armv7 neon",
+    conv_pool: tiles::conv_pool,
+    project,
+    project_steps: None,
+    recur,
+    finish: Rows::finish,
+};
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {

@@ -10,13 +10,13 @@
 use core::arch::x86_64::*;
 
 use super::{STEPS_AT_ONCE, Table};
-use crate::classify::native::model::Conv;
+use crate::classify::native::model::{Conv, Rows};
 use crate::classify::native::shape::LANES;
 use crate::classify::native::stream::line;
 use crate::spec::MEL_BANDS;
 
 static TABLE: Table =
-    Table { name: "avx512vnni", conv_pool, project, project_steps: Some(project_steps), recur };
+    Table { name: "avx512vnni", conv_pool, project, project_steps: Some(project_steps), recur, finish };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {
@@ -48,6 +48,11 @@ fn project_steps(weights: &[u8], steps: usize, features: &[i8], sums: &mut [i32]
 fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
     // SAFETY: as in `conv_pool`.
     unsafe { recur_rows(weights, state, sums) }
+}
+
+fn finish(rows: &Rows<'_>, sums: &mut [i32]) {
+    // SAFETY: as in `conv_pool`.
+    unsafe { finish_rows(rows, sums) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -299,4 +304,43 @@ fn rows<const V: usize, const WORDS: bool>(
         }
     }
     store(&totals, &mut sums[block..block + LANES * V]);
+}
+
+/// `sum · scale + bias` of sixteen rows at once. 64-bit lanes hold every second one.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn finish_rows(rows: &Rows<'_>, sums: &mut [i32]) {
+    let low = _mm512_set1_epi64(0xffff_ffff);
+    for (block, sums) in sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let at = 4 * LANES * block;
+        let mantissas = load(&rows.scales.mantissas[at..]);
+        let shifts = load(&rows.scales.shifts[at..]);
+        let bias = if rows.bias.is_empty() { _mm512_setzero_si512() } else { load(&rows.bias[at..]) };
+        // SAFETY: there are sixteen i32.
+        let all = unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) };
+        let even = finish_half(all, mantissas, _mm512_and_si512(shifts, low), _mm512_slli_epi64::<32>(bias));
+        let odd = [all, mantissas, shifts].map(|all| _mm512_srli_epi64::<32>(all));
+        let odd = finish_half(odd[0], odd[1], odd[2], bias);
+        let both = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd));
+        // SAFETY: as above.
+        unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), both) };
+    }
+}
+
+/// The lower halves of sums and mantissas, shifts, and the upper halves of biases.
+#[target_feature(enable = "avx512f")]
+fn finish_half(sums: __m512i, mantissas: __m512i, shifts: __m512i, bias: __m512i) -> __m512i {
+    let one = _mm512_set1_epi64(1);
+    let product = _mm512_mul_epi32(sums, mantissas);
+    let half = _mm512_sub_epi64(_mm512_sllv_epi64(one, _mm512_sub_epi64(shifts, one)), one);
+    let odd = _mm512_and_si512(_mm512_srav_epi64(product, shifts), one);
+    let raised = _mm512_add_epi64(_mm512_add_epi64(product, half), odd);
+    let scaled = saturate(_mm512_srav_epi64(raised, shifts));
+    saturate(_mm512_add_epi64(scaled, _mm512_srai_epi64::<32>(bias)))
+}
+
+/// To what 32 bits hold.
+#[target_feature(enable = "avx512f")]
+fn saturate(values: __m512i) -> __m512i {
+    let (least, most) = (_mm512_set1_epi64(i32::MIN.into()), _mm512_set1_epi64(i32::MAX.into()));
+    _mm512_min_epi64(_mm512_max_epi64(values, least), most)
 }

@@ -42,7 +42,7 @@ mod avx512;
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 mod neon;
 
-use super::model::Conv;
+use super::model::{Conv, Rows};
 
 /// Most steps that are projected in one go.
 pub(super) const STEPS_AT_ONCE: usize = 4;
@@ -60,6 +60,8 @@ struct Table {
     project_steps: Option<fn(&[u8], usize, &[i8], &mut [i32])>,
     /// Sums per row of i16 `[pair][row][2]` weights times a state.
     recur: fn(&[u8], &[i16], &mut [i32]),
+    /// What rows' sums are worth, as [`Rows::finish`] says, in place: rows come in multiples of [`LANES`](super::shape::LANES).
+    finish: fn(&Rows<'_>, &mut [i32]),
 }
 
 /// The inner loops of one instruction set.
@@ -118,6 +120,10 @@ impl Kernel {
 
     pub(super) fn recur(self, weights: &[u8], state: &[i16], sums: &mut [i32]) {
         (self.0.recur)(weights, state, sums);
+    }
+
+    pub(super) fn finish(self, rows: &Rows<'_>, sums: &mut [i32]) {
+        (self.0.finish)(rows, sums);
     }
 }
 

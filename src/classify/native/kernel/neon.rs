@@ -13,15 +13,17 @@ use core::arch::aarch64::*;
 use core::arch::asm;
 
 use super::Table;
-use crate::classify::native::model::{Conv, PLAIN_BITS};
+use crate::classify::native::model::{Conv, PLAIN_BITS, Rows};
 
-pub(super) static NEON: Table = Table { name: "neon", conv_pool, project, project_steps: None, recur };
+pub(super) static NEON: Table =
+    Table { name: "neon", conv_pool, project, project_steps: None, recur, finish };
 static DOT: Table = Table {
     name: "neon dotprod",
     conv_pool: dot::conv_pool,
     project: dot::project,
     project_steps: None,
     recur,
+    finish,
 };
 
 /// The table with dot products, where this machine has them.
@@ -326,6 +328,29 @@ fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
             for (out, [low, high]) in out.as_chunks_mut::<WIDTH>().0.iter_mut().zip(totals) {
                 vst1q_s32(out.as_mut_ptr(), vpaddq_s32(low, high));
             }
+        }
+    }
+}
+
+/// `sum · scale + bias` of four rows at once.
+fn finish(rows: &Rows<'_>, sums: &mut [i32]) {
+    for (block, sums) in sums.as_chunks_mut::<WIDTH>().0.iter_mut().enumerate() {
+        let at = WIDTH * block;
+        let (mantissas, shifts) = (load(rows.scales.mantissas, at), load(rows.scales.shifts, at));
+        // SAFETY: NEON is part of this architecture; there are four sums.
+        unsafe {
+            let bias = if rows.bias.is_empty() { vdupq_n_s32(0) } else { load(rows.bias, at) };
+            let all = vld1q_s32(sums.as_ptr());
+            let round = |product: int64x2_t, shifts: int64x2_t| {
+                let (one, right) = (vdupq_n_s64(1), vnegq_s64(shifts));
+                let half = vsubq_s64(vshlq_s64(one, vsubq_s64(shifts, one)), one);
+                let odd = vandq_s64(vshlq_s64(product, right), one);
+                vqmovn_s64(vshlq_s64(vaddq_s64(vaddq_s64(product, half), odd), right))
+            };
+            let low = vmull_s32(vget_low_s32(all), vget_low_s32(mantissas));
+            let low = round(low, vmovl_s32(vget_low_s32(shifts)));
+            let high = round(vmull_high_s32(all, mantissas), vmovl_high_s32(shifts));
+            vst1q_s32(sums.as_mut_ptr(), vqaddq_s32(vcombine_s32(low, high), bias));
         }
     }
 }

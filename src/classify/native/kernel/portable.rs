@@ -1,10 +1,11 @@
 //! Plain Rust: what every kernel computes, and what runs where there is no kernel of its own.
 
 use super::Table;
-use crate::classify::native::model::Conv;
+use crate::classify::native::model::{Conv, Rows};
 use crate::classify::native::shape::LANES;
 
-pub(super) static TABLE: Table = Table { name: "portable", conv_pool, project, project_steps: None, recur };
+pub(super) static TABLE: Table =
+    Table { name: "portable", conv_pool, project, project_steps: None, recur, finish: finish_rows };
 
 /// The positions that a pooled one joins: line and band.
 const CORNERS: [(usize, usize); 4] = [(0, 0), (0, 1), (1, 0), (1, 1)];
@@ -68,4 +69,8 @@ fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
             *sum += a * i32::from(i16::from_le_bytes([p, q])) + b * i32::from(i16::from_le_bytes([r, s]));
         }
     }
+}
+
+pub(super) fn finish_rows(rows: &Rows<'_>, sums: &mut [i32]) {
+    rows.finish(sums);
 }

@@ -198,6 +198,28 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn finished_rows_are_equal(
+        sums in prop::collection::vec(prop_oneof![any::<i32>(), -40_000..40_000i32, Just(i32::MIN), Just(i32::MAX)], 64),
+        bias in prop::option::of(prop::collection::vec(prop_oneof![any::<i32>(), -70_000..70_000i32], 64)),
+        mantissas in prop::collection::vec(prop_oneof![(1i32 << 23)..1 << 24, Just(1 << 23)], 64),
+        shifts in prop::collection::vec(2i32..=62, 64),
+    ) {
+        let (bias, mantissas, shifts) = (le(bias.into_iter().flatten()), le(mantissas), le(shifts));
+        let scales = Scales { mantissas: &mantissas, shifts: &shifts };
+        let rows = Rows { weights: &[], bias: &bias, scales };
+        let finished = |kernel: Kernel| {
+            let mut sums = sums.clone();
+            kernel.finish(&rows, &mut sums);
+            sums
+        };
+        for kernel in Kernel::available() {
+            prop_assert_eq!(finished(kernel), finished(Kernel::PORTABLE), "{}", kernel.name());
+        }
+    }
+}
+
 /// The shipped shape's layers, with the sums' extremes.
 #[test]
 fn the_largest_layers_are_equal_at_the_extremes() {

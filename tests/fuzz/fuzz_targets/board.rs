@@ -7,7 +7,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     let Ok(parts) = Parts::shipped() else { panic!("the shipped parts") };
     if let Ok(board) = Board::from_toml("board.toml", text, parts) {
-        for (microphone, display, bus) in [("", "", ""), ("i2s", "max7219", "spi0"), ("usb", "ws2812", "spi1")] {
+        for (microphone, display, bus) in
+            [("", "", ""), ("i2s", "max7219", "spi0"), ("usb", "ws2812", "spi1")]
+        {
             let _ = board.boot(System::RaspberryPiOs, parts, microphone, display, bus);
             let _ = (board.bus(bus), board.display(display));
         }

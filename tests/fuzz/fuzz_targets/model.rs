@@ -35,7 +35,9 @@ fuzz_target!(|data: &[u8]| {
     let Some((&how, rest)) = data.split_first() else { return };
     let mut file = BASE.clone();
     let mut changes = rest;
-    if how & 1 == 1 && let Some((header, rest)) = rest.split_at_checked(HEADER) {
+    if how & 1 == 1
+        && let Some((header, rest)) = rest.split_at_checked(HEADER)
+    {
         file[PREFIX..PREFIX + HEADER].copy_from_slice(header);
         changes = rest;
     }

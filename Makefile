@@ -16,12 +16,15 @@ SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-thr
 # No tables for unwinding the stack.
 SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/small.ld'
 
-# What `make chaos` does depends on it: order, durations, garbage.
-SEED ?= 1
 # Which rig measures: a file of tests/hil.
 RIG ?= virtual
+# What `make chaos` and `make soak` do depends on it: order of faults, durations, garbage.
+SEED ?= 1
+# How much sound a soak hears; how long each fuzz target runs.
+HOURS ?= 24
+SECONDS_EACH ?= 60
 
-.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn hil chaos bare-metal pictures clean
+.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn hil chaos soak fuzz sanitize bare-metal pictures clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -81,13 +84,14 @@ test-train: ## the training recipe's tests, in a Python environment in target/ (
 lint: ## formatting, clippy, documentation, licences of dependencies, scripts, the model card's tables
 	@.ci/setup lint
 	cargo fmt --all --check
-	@# The firmware is a workspace of its own: its lock file goes stale unseen when the library's dependencies change.
+	@# The firmware and the fuzz targets are workspaces of their own: a lock file goes stale unseen when the library's dependencies change.
 	cargo metadata --locked --quiet --format-version 1 --manifest-path tests/bare-metal/Cargo.toml >/dev/null
+	cargo metadata --locked --quiet --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm
+	shellcheck .ci/setup .ci/run .ci/features .ci/fuzz .ci/sanitize .ci/bare-metal .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)
@@ -124,6 +128,20 @@ chaos: ## every fault around the real program, and a million events: writes the 
 	HARMONYNET_CHAOS_SEED=$(SEED) HARMONYNET_CHAOS_PROGRAM=target/release/harmonynet \
 	  HARMONYNET_CHAOS_DOCUMENT=tests/chaos/README.md \
 	  cargo test --locked --test chaos -- --ignored --nocapture --test-threads 1
+
+soak: ## a day of sound at accelerated time with everything going wrong on schedule (HOURS=24 SEED=1): target/soak.md
+	@.ci/setup run
+	HARMONYNET_SOAK_HOURS=$(HOURS) HARMONYNET_SOAK_SEED=$(SEED) HARMONYNET_SOAK_REPORT=$(CURDIR)/target/soak.md \
+	  cargo test --release --locked --test soak -- --nocapture
+
+fuzz: ## bytes that nobody meant well, into all that reads bytes (SECONDS_EACH=60 per target), on one core; a table of all runs
+	@.ci/setup fuzz
+	.ci/fuzz $(SECONDS_EACH)
+	.ci/fuzz table
+
+sanitize: ## the native engine's kernels under AddressSanitizer, portable parts under Miri
+	@.ci/setup sanitize
+	.ci/sanitize
 
 clean: ## remove everything that was built
 	cargo clean

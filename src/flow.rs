@@ -314,6 +314,8 @@ pub struct Health {
     pub lost: u64,
     /// Samples lost because recognizing was too slow.
     pub dropped: u64,
+    /// Verdicts passed over because recognizing was too slow.
+    pub passed_over: u64,
     /// Times that the microphone delivered sound after a loss, without having failed.
     pub overruns: u64,
     /// Times that the microphone failed while it was open.

@@ -115,6 +115,49 @@ fn rare_verdicts_are_a_part_of_frequent_ones() {
     assert!(often.iter().step_by(5).eq(&seldom));
 }
 
+/// Where there is too little time, verdicts are passed over and counted; those that are given are those of full effort, and after
+/// a rest those of a stream that begins there.
+#[test]
+fn less_effort_gives_fewer_verdicts_and_no_other_ones() {
+    use harmonynet::pipeline::Effort;
+
+    let samples: Vec<i32> = DemoPlayer::new(Piece::Disco, 22_050).take(22_050 * 25).collect();
+    let policy = Policy::DEFAULT.for_window(SHAPE.window().unwrap(), FrontendSpec::SHIPPED.hop);
+    let listen = |effort: &dyn Fn(usize) -> Effort| {
+        let decider = Decider::new(policy, SHAPE.labels).unwrap();
+        let frontend = Frontend::new(FrontendSpec::SHIPPED).unwrap();
+        let mut recognizer =
+            Recognizer::new(frontend, engine(Kernel::best()), decider).with_period(FRAMES_PER_STEP);
+        let mut said = vec![];
+        for (number, samples) in samples.chunks(BLOCK_SAMPLES).enumerate() {
+            recognizer.set_effort(effort(number));
+            let start = (number * BLOCK_SAMPLES) as u64;
+            let block = Block { start, lost: 0, samples: samples.iter().copied().collect() };
+            recognizer.push(&block, |_, _, scores| said.extend(scores.cloned()));
+        }
+        (said, recognizer.passed_over())
+    };
+    let (full, none) = listen(&|_| Effort::Full);
+    assert!(full.len() > 100 && none == 0);
+    let (few, passed) = listen(&|_| Effort::FewVerdicts);
+    assert!((3..=5).contains(&few.len()), "{} verdicts in 25 s", few.len());
+    assert_eq!(few.len() as u64 + passed, full.len() as u64);
+    assert!(few.iter().all(|scores| full.contains(scores)));
+    // A rest from block 400 to 450: nothing is said in it, nor until a window is heard whole.
+    let (rested, passed) =
+        listen(&|number| if (400..450).contains(&number) { Effort::Rest } else { Effort::Full });
+    let window = u64::from(policy.window_samples);
+    let resumed = 450 * BLOCK_SAMPLES as u64;
+    let quiet = 400 * BLOCK_SAMPLES as u64..resumed - BLOCK_SAMPLES as u64 + window;
+    assert!(rested.iter().all(|scores| !quiet.contains(&scores.end)), "{quiet:?}");
+    assert!(
+        rested.len() > 60 && (1..12).contains(&passed),
+        "{} verdicts, {passed} passed over",
+        rested.len()
+    );
+    assert!(rested.iter().take(40).eq(full.iter().take(40)), "before the rest nothing is different");
+}
+
 const THREE: Shape = Shape { labels: 3, ..SHAPE };
 
 /// A package whose native model is `file`, after `change`.

@@ -159,14 +159,18 @@ where
                     Ok(_) => CaptureError::Stalled,
                     Err(error) => error,
                 },
-                None if self.clock.now() < self.retry_at => {
-                    self.clock.sleep((self.retry_at - self.clock.now()).min(LONGEST_SLEEP));
-                    return Capture::Waiting;
+                None => {
+                    // One look at the clock: by a second one the moment may have passed.
+                    let wait = self.retry_at.saturating_sub(self.clock.now());
+                    if !wait.is_zero() {
+                        self.clock.sleep(wait.min(LONGEST_SLEEP));
+                        return Capture::Waiting;
+                    }
+                    match self.try_open() {
+                        Ok(granted) => return Capture::Opened(granted),
+                        Err(error) => error,
+                    }
                 }
-                None => match self.try_open() {
-                    Ok(granted) => return Capture::Opened(granted),
-                    Err(error) => error,
-                },
             };
             if let Some(event) = self.fail(failure) {
                 return event;
@@ -199,8 +203,9 @@ where
         let before = conditioner.position();
         if let Some(since) = self.silent_since.take() {
             let heard = Duration::from_micros(frames * 1_000_000 / u64::from(rate_hz.max(1)));
-            let missing =
-                (now - since).saturating_sub(heard).as_micros() * u128::from(SAMPLE_RATE_HZ) / 1_000_000;
+            let missing = now.saturating_sub(since).saturating_sub(heard).as_micros()
+                * u128::from(SAMPLE_RATE_HZ)
+                / 1_000_000;
             conditioner.lose_samples(u64::try_from(missing).unwrap_or(u64::MAX).max(1));
         } else if lost > 0 {
             conditioner.lose_frames(lost);

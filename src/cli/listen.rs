@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use harmonynet::capture::{CaptureError, Supervisor, SystemClock};
 use harmonynet::decide::Decider;
 use harmonynet::display::{Display, DisplayError, JsonLines, Lines, Terminal, terminal};
-use harmonynet::flow::{Fault, Labels, Scene, State};
+use harmonynet::flow::{Fault, Health, Labels, Scene, State};
 use harmonynet::pipeline::Recognizer;
 use harmonynet::pipeline::listen::{News, Summary, Threads, listen_on};
 use harmonynet::pipeline::refresher::Refresher;
@@ -206,6 +206,8 @@ struct Stage {
     /// The rest of the house.
     teller: Teller,
     dumper: Dumper,
+    /// What was last said to be passed over and dropped.
+    slow: u64,
     end: Result<(), End>,
 }
 
@@ -269,6 +271,7 @@ impl Stage {
             began: Instant::now(),
             teller,
             dumper,
+            slow: 0,
             end: Ok(()),
         })
     }
@@ -316,6 +319,10 @@ impl Stage {
                 self.note(format!("{}: {granted}", self.source));
                 ControlFlow::Continue(())
             }
+            News::Health(health) => {
+                self.tell_slowness(&health);
+                ControlFlow::Continue(())
+            }
             News::Broken(fault, error) => {
                 self.note(format!("{}: {error}; {}", self.source, fault.mend()));
                 ControlFlow::Continue(())
@@ -335,6 +342,20 @@ impl Stage {
         // A display that doesn't take it ends with the first scene.
         let _ =
             self.tell(|display, scene| display.verdict(&Scene { state: BROKEN_SETTINGS, ..scene.clone() }));
+    }
+
+    /// Says that recognizing is too slow: at first, and whenever it has got twice as bad.
+    fn tell_slowness(&mut self, health: &Health) {
+        let slow = health.passed_over + health.dropped;
+        if slow > 2 * self.slow {
+            self.slow = slow;
+            self.note(format!(
+                "recognizing is too slow here: {} verdicts passed over, {:.1} s of sound lost so far; let other programs do less, \
+                 or choose --engine native",
+                health.passed_over,
+                health.dropped as f64 / f64::from(SAMPLE_RATE_HZ)
+            ));
+        }
     }
 
     /// Shows the scene; in the first seconds of every minute rather that the settings are broken, if they are.
@@ -421,6 +442,9 @@ fn describe(summary: &Summary, labels: &Labels) -> String {
             microphone.failed,
             seconds(summary.dropped)
         );
+    }
+    if summary.passed_over > 0 {
+        text += &format!("\nrecognizing was too slow for {} verdicts", summary.passed_over);
     }
     if summary.missed_news > 0 {
         text += &format!("\nthe display was too slow for {} updates", summary.missed_news);

@@ -4,7 +4,8 @@
 //! capture thread ──── lock-free queue ────▶ signal thread ──── bounded channel ────▶ display (the caller's thread)
 //! reads, conditions   256 blocks, 5.9 s     recognizes          64 pieces of news    shows
 //! ```
-//! Sound is never held up by what comes after it: a full queue loses blocks, a full channel loses news, both counted.
+//! Sound is never held up by what comes after it: a full queue loses blocks, a full channel loses news, both counted. Before a
+//! queue fills up, verdicts are [passed over](super::Effort), which is counted too.
 //! Sources that lose nothing while they wait (files, pipes) wait instead.
 //!
 //! What each of them does when goes into a [`Tracer`], always. [`listen_in_step`] is the same without threads, for clocks that
@@ -20,6 +21,7 @@ use crossbeam_channel::{
 
 use super::Recognizer;
 use super::capture_counts::CaptureCounts;
+use super::effort::Governor;
 use super::queue::{QUEUE_BLOCKS, Sender, Sound, SoundQueue};
 use super::tracer::{Tracer, Watch};
 use crate::capture::{Capture, CaptureError, Clock, Counters, Granted, Microphone, Supervisor, SystemClock};
@@ -91,6 +93,8 @@ pub struct Summary {
     pub missed_news: u64,
     /// Samples lost because the signal thread was too slow.
     pub dropped: u64,
+    /// Verdicts passed over because the signal thread was too slow.
+    pub passed_over: u64,
     /// What the microphone went through.
     pub microphone: Counters,
     /// Whether the capture thread got a real-time priority.
@@ -348,6 +352,7 @@ struct SignalThread<'a, K> {
     labels: &'a Labels,
     herald: Herald,
     tracer: &'a Tracer,
+    governor: Governor,
     blocks: u32,
     unreported: u32,
     summary: Summary,
@@ -355,17 +360,22 @@ struct SignalThread<'a, K> {
 
 impl<'a, K: Classifier> SignalThread<'a, K> {
     fn new(recognizer: Recognizer<K>, labels: &'a Labels, herald: Herald, tracer: &'a Tracer) -> Self {
-        Self { recognizer, labels, herald, tracer, blocks: 0, unreported: 0, summary: Summary::default() }
+        let (governor, summary) = (Governor::default(), Summary::default());
+        Self { recognizer, labels, herald, tracer, governor, blocks: 0, unreported: 0, summary }
     }
 
     /// Takes what was heard, with `waiting` more behind it.
     fn hear(&mut self, sound: &Sound, waiting: usize) {
         let began = Instant::now();
-        let Self { recognizer, labels, herald, tracer, summary, .. } = self;
+        let Self { recognizer, labels, herald, tracer, governor, summary, .. } = self;
         match sound {
             Sound::Block { block, patient, periods } => {
                 summary.heard += block.samples.len() as u64;
                 let mut told = false;
+                // A source that waits is as slow as its listener.
+                if !patient {
+                    recognizer.set_effort(governor.effort(waiting));
+                }
                 let watch = Watch::new(tracer, periods, waiting);
                 recognizer.push_probed(block, &watch, |decider, verdict, scores| {
                     told = true;
@@ -411,6 +421,7 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
             queued: waiting as u32,
             queue: QUEUE_BLOCKS as u32,
             busy: self.summary.busy,
+            passed_over: self.recognizer.passed_over(),
             ..counts.health()
         };
         self.herald.tell(News::Health(health), false);
@@ -420,6 +431,7 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
         Summary {
             missed_news: self.herald.missed + captured.missed_news,
             dropped: captured.dropped,
+            passed_over: self.recognizer.passed_over(),
             microphone: captured.counters,
             real_time: captured.real_time,
             ..self.summary

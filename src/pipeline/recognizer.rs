@@ -1,11 +1,12 @@
 //! Blocks of sound in, verdicts out.
 
+use super::effort::Effort;
 use super::glimpses::Glimpses;
 use crate::classify::{Classifier, ClassifyError};
 use crate::decide::Decider;
 use crate::flow::{Block, Fault, Glimpse, LogMel, SampleIndex, Scores, State, Verdict};
 use crate::frontend::{Frontend, FrontendState};
-use crate::spec::FRAMES_PER_STEP;
+use crate::spec::{FRAMES_PER_STEP, WINDOW_SAMPLES};
 use crate::trace::{Mark, Probe};
 
 /// Front-end, classifier and decision of one stream. Allocates nothing itself; what the engine does is the engine's
@@ -26,14 +27,26 @@ struct Ear<C> {
     frames: usize,
     /// Frames between verdicts.
     period: usize,
+    effort: Effort,
+    /// Frames since the last scores.
+    unjudged: usize,
+    /// Verdicts that fell due and were not computed.
+    passed_over: u64,
 }
+
+/// Frames after which a verdict is computed although there is hardly time for it: 7.8 s at the shipped hop.
+const SELDOM: usize = 336;
+/// Frames after which what was believed is not shown any longer, where there is no time to judge: 30 s at the shipped hop.
+const STALE: usize = 1292;
 
 impl<C: Classifier> Recognizer<C> {
     /// A recognizer at the beginning of a stream, with a verdict every 0.56 s:
     /// [`verdict_frames`](crate::spec::FrontendSpec::verdict_frames) of the front-end. The decider's policy must be of the
     /// classifier's window at the front-end's hop: [`Policy::for_window`](crate::decide::Policy::for_window).
     pub fn new(frontend: Frontend, classifier: C, decider: Decider) -> Self {
-        let ear = Ear { classifier, decider, frames: 0, period: frontend.spec().verdict_frames() };
+        let period = frontend.spec().verdict_frames();
+        let effort = Effort::Full;
+        let ear = Ear { classifier, decider, frames: 0, period, effort, unjudged: SELDOM, passed_over: 0 };
         Self { frontend, state: FrontendState::default(), ear, glimpses: None }
     }
 
@@ -49,6 +62,19 @@ impl<C: Classifier> Recognizer<C> {
     pub fn with_glimpses(mut self) -> Self {
         self.glimpses = Some(Glimpses::new(usize::from(self.frontend.spec().hop)));
         self
+    }
+
+    /// How much is to be done with the blocks that follow.
+    pub fn set_effort(&mut self, effort: Effort) {
+        if effort == Effort::Rest && self.ear.effort != Effort::Rest {
+            self.ear.restart();
+        }
+        self.ear.effort = effort;
+    }
+
+    /// Verdicts that fell due and were not computed, because the [`Effort`] was less than full.
+    pub fn passed_over(&self) -> u64 {
+        self.ear.passed_over
     }
 
     /// The glimpse that the last block completed.
@@ -110,6 +136,18 @@ impl<C: Classifier> Ear<C> {
         self.frames = 0;
     }
 
+    /// Follows the level alone.
+    fn rest(&mut self, frame: &LogMel, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
+        self.passed_over += u64::from(self.unjudged.is_multiple_of(self.period));
+        let verdict = self.decider.level(frame.end, frame.level);
+        self.tell(verdict, sink);
+        if self.unjudged >= STALE {
+            // The frame that ends the rest shares samples with this one.
+            let verdict = self.decider.gap(frame.end.saturating_sub(WINDOW_SAMPLES as SampleIndex));
+            self.tell(verdict, sink);
+        }
+    }
+
     fn tell(&self, verdict: Option<Verdict>, sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>)) {
         if let Some(verdict) = verdict {
             sink(&self.decider, verdict, None);
@@ -123,12 +161,20 @@ impl<C: Classifier> Ear<C> {
         sink: &mut impl FnMut(&Decider, Verdict, Option<&Scores>),
     ) {
         probe.mark(Mark::Frame);
+        self.unjudged = self.unjudged.saturating_add(1);
+        if self.effort == Effort::Rest {
+            return self.rest(frame, sink);
+        }
         self.classifier.push(frame);
         probe.mark(Mark::Pushed);
         self.frames += 1;
         let verdict = self.decider.level(frame.end, frame.level);
         self.tell(verdict, sink);
         if !self.classifier.window().ends(self.frames, self.period) {
+            return;
+        }
+        if self.effort == Effort::FewVerdicts && self.unjudged < SELDOM {
+            self.passed_over += 1;
             return;
         }
         // Silence has no genre: nothing is computed for it.
@@ -138,6 +184,7 @@ impl<C: Classifier> Ear<C> {
         }
         match self.classifier.scores() {
             Ok(scores) => {
+                self.unjudged = 0;
                 probe.mark(Mark::Scored);
                 let verdict = self.decider.scores(&scores);
                 probe.mark(Mark::Decided);

@@ -20,13 +20,15 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// The distance, where it is small beside the names' length.
 fn near(a: &str, b: &str) -> Option<usize> {
-    let distance = distance(a, b);
-    (distance <= a.chars().count().max(b.chars().count()) / 3).then_some(distance)
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let most = a.len().max(b.len()) / 3;
+    // A name may be as long as its file: most need no comparing.
+    let distance = (a.len().abs_diff(b.len()) <= most).then(|| distance(&a, &b))?;
+    (distance <= most).then_some(distance)
 }
 
 /// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+fn distance(a: &[char], b: &[char]) -> usize {
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for i in 1..=a.len() {
         let mut row = vec![i];
@@ -62,7 +64,15 @@ mod tests {
         ] {
             assert_eq!(nearest(typed, names), meant, "{typed}");
         }
-        assert_eq!(distance("abcd", "acbd"), 1);
-        assert_eq!(distance("", "abc"), 3);
+        let letters = |text: &str| text.chars().collect::<Vec<_>>();
+        assert_eq!(distance(&letters("abcd"), &letters("acbd")), 1);
+        assert_eq!(distance(&[], &letters("abc")), 3);
+    }
+
+    /// Found by fuzzing: every name was compared letter by letter, which took gigabytes for one like this.
+    #[test]
+    fn a_name_as_long_as_a_file_is_a_stranger() {
+        let name = "b".repeat(100_000_000);
+        assert_eq!(nearest(&name, ["display.brightness", "board"]), None);
     }
 }

@@ -73,11 +73,11 @@ struct Way {
 
 impl Way {
     fn of(verdict: &VerdictTimes, period: &PeriodRecord, written: Option<(Nanos, Nanos)>) -> Self {
-        let at = |after: u32| verdict.taken + u64::from(after);
+        let at = |after: u32| verdict.taken.saturating_add(u64::from(after));
         Self {
             captured: if let Stamp::At(at) = period.captured() { Some(at) } else { None },
             read: period.read,
-            resampled: period.read + u64::from(period.resampled_after),
+            resampled: period.read.saturating_add(u64::from(period.resampled_after)),
             taken: verdict.taken,
             frame: at(verdict.frame_after),
             scored: at(verdict.scored_after),
@@ -101,7 +101,7 @@ fn written(records: &[Record]) -> HashMap<SampleIndex, (Nanos, Nanos)> {
     }
     let mut written: HashMap<SampleIndex, (Nanos, Nanos)> = HashMap::new();
     for shown in first.values() {
-        let (begun, ended) = (shown.begun, shown.begun + u64::from(shown.ended_after));
+        let (begun, ended) = (shown.begun, shown.begun.saturating_add(u64::from(shown.ended_after)));
         let both = written.entry(shown.at).or_insert((begun, ended));
         *both = (both.0.min(begun), both.1.max(ended));
     }
@@ -243,5 +243,25 @@ mod tests {
         // 10 µs of resampling and 70 of recognizing, of 20 ms.
         assert_eq!(told.load.max(), Some(0.004));
         assert_eq!((told.counts, told.stamps.believable), ((1, 1, 3), 1));
+    }
+
+    /// Found by fuzzing: moments of a damaged file lay beyond the end of time.
+    #[test]
+    fn moments_at_the_end_of_time_are_no_panic() {
+        let end = u64::MAX;
+        let shown = Shown { begun: end, ended_after: u32::MAX, ..Shown::default() };
+        let late = u32::MAX;
+        let verdict = VerdictTimes {
+            read: end,
+            taken: end,
+            scored_after: late,
+            decided_after: late,
+            ..VerdictTimes::default()
+        };
+        let times = PeriodTimes { read: end, frames: late, ..PeriodTimes::default() };
+        let mut period = PeriodRecord::new(&times, end, end, 0);
+        period.resampled_after = late;
+        let told = Stages::of(&[Record::Shown(shown), Record::Verdict(verdict), Record::Period(period)]);
+        assert_eq!(told.counts, (1, 1, 1));
     }
 }

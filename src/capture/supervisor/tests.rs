@@ -299,3 +299,28 @@ fn every_period_is_told_with_a_block_and_when_it_was_read() {
         assert!((441 * number as u64).abs_diff(period.start) <= 32, "{period:?}");
     }
 }
+
+/// A clock that goes on while it is looked at, as every real one does.
+#[derive(Clone, Default)]
+struct Restless(ManualClock);
+
+impl Clock for Restless {
+    fn now(&self) -> Duration {
+        self.0.advance(Duration::from_millis(7));
+        self.0.now()
+    }
+
+    fn sleep(&self, time: Duration) {
+        self.0.sleep(time);
+    }
+}
+
+#[test]
+fn a_moment_that_passes_between_two_looks_at_the_clock_is_no_panic() {
+    let open = || Err::<Scripted, _>(CaptureError::Missing);
+    let mut supervisor = Supervisor::new(open, Channel::Mix, Restless::default());
+    for _ in 0..20_000 {
+        assert!(!matches!(supervisor.next(), Capture::Block(..)));
+    }
+    assert!(supervisor.counters().refused > 20, "{:?}", supervisor.counters());
+}

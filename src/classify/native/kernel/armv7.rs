@@ -21,7 +21,7 @@ static TABLE: Table = Table {
     project,
     project_steps: None,
     recur,
-    finish: Rows::finish,
+    finish: portable::finish_rows,
 };
 
 /// The table, where this machine has the instructions.

@@ -16,10 +16,12 @@ SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-thr
 # No tables for unwinding the stack.
 SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/small.ld'
 
+# What `make chaos` does depends on it: order, durations, garbage.
+SEED ?= 1
 # Which rig measures: a file of tests/hil.
 RIG ?= virtual
 
-.PHONY: help run small deb dist dist-check image test test-arm test-deb test-image test-train lint bench insn hil bare-metal pictures clean
+.PHONY: help run small deb dist dist-check image test test-arm test-deb test-image test-train lint bench insn hil chaos bare-metal pictures clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -123,6 +125,13 @@ hil: ## how long sound takes to the display, measured from outside: RIG=virtual 
 	@.ci/setup run
 	cargo build --release --locked
 	target/release/harmonynet latency --rig tests/hil/$(RIG).toml
+
+chaos: ## every fault around the real program, and a million events: writes the tables of tests/chaos/README.md (SEED=7: another run)
+	@.ci/setup chaos
+	cargo build --release --locked
+	HARMONYNET_CHAOS_SEED=$(SEED) HARMONYNET_CHAOS_PROGRAM=target/release/harmonynet \
+	  HARMONYNET_CHAOS_DOCUMENT=tests/chaos/README.md \
+	  cargo test --locked --test chaos -- --ignored --nocapture --test-threads 1
 
 clean: ## remove everything that was built
 	cargo clean

@@ -121,6 +121,106 @@ fn check_tells_line_and_mend_and_looks_at_the_boot_configuration() {
     assert!(other.status.success(), "{}", stderr(&other));
 }
 
+/// What `config --check` finds without opening anything: addresses, paths and names of everything that tells the house.
+#[cfg(all(feature = "mqtt", feature = "page"))]
+#[test]
+fn check_judges_addresses_topics_and_ids_before_a_device_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = write(folder.path(), "secret", "s3cret\n");
+    let mqtt = |line: &str| format!("mqtt.broker = \"b\"\nmqtt.id = \"i\"\n{line}");
+    let check = |text: &str| {
+        let file = write(folder.path(), "s.toml", text);
+        run(&["config", "--check", &file], &[])
+    };
+    let long = format!("/run/{}", "x".repeat(100));
+    for (text, expected) in [
+        (
+            format!("events.socket = \"{long}\""),
+            "line 1: events.socket: the path is too long for a socket; choose",
+        ),
+        ("events.socket = \"/run/\"".into(), "ends in no file name; write one"),
+        ("metrics.address = \"9464\"".into(), "`9464` is no address with a port; write it as 127.0.0.1:9464"),
+        ("metrics.address = \"localhost:9\"".into(), "names are not looked up; write 127.0.0.1:9"),
+        ("metrics.address = \"127.0.0.1:0\"".into(), "nobody will know the port; name one"),
+        ("page.address = \":8730\"".into(), "write 127.0.0.1:8730, or 0.0.0.0:8730 for the whole network"),
+        (
+            "page.address = \"127.0.0.1:99999\"".into(),
+            "is no address with a port; write it as 127.0.0.1:8730",
+        ),
+        (
+            "page.address = \"0.0.0.0:80\"\nmetrics.address = \"127.0.0.1:80\"".into(),
+            "0.0.0.0:80 is taken by metrics.address already; choose another port",
+        ),
+        (
+            format!("page.address = \"127.0.0.1:1\"\npage.token_file = \"{secret}\""),
+            "`openssl rand -hex 16` prints",
+        ),
+        (
+            "page.address = \"127.0.0.1:1\"\npage.names = [\"http://a\"]".into(),
+            "`http://a` is no host name; write",
+        ),
+        (
+            "mqtt.id = \"i\"\nmqtt.broker = \"mqtt://b\"".into(),
+            "line 2: mqtt.broker: `mqtt://b` is not allowed; allowed",
+        ),
+        (
+            "mqtt.id = \"i\"\nmqtt.broker = \"b:1883\"".into(),
+            "a host name or an address alone; the rest is mqtt.port",
+        ),
+        (
+            mqtt("mqtt.topic = \"house/#\""),
+            "line 3: mqtt.topic: `house/#` is not allowed; allowed: 1 to 64 bytes",
+        ),
+        (mqtt("mqtt.topic = \"a//b\""), "mqtt.topic: `a//b` is not allowed"),
+        (mqtt(&format!("mqtt.topic = \"{}\"", "t".repeat(65))), "is not allowed; allowed: 1 to 64 bytes"),
+        (mqtt("mqtt.discovery = \"+/ha\""), "mqtt.discovery: `+/ha` is not allowed"),
+        (
+            "mqtt.broker = \"b\"\nmqtt.id = \"küche\"".into(),
+            "mqtt.id: `küche` is not allowed; allowed: 1 to 32 of a-z",
+        ),
+        (
+            mqtt(&format!("mqtt.ca_file = \"{secret}\"")),
+            "there is no TLS that it is for; set mqtt.tls = true",
+        ),
+        (mqtt(&format!("mqtt.password_file = \"{secret}\"")), "a password but no user; set mqtt.user"),
+    ] {
+        let output = check(&text);
+        assert_eq!(output.status.code(), Some(1), "{text}: {}", stdout(&output));
+        assert!(stderr(&output).contains(expected), "{text}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("s3cret"), "{}", stderr(&output));
+    }
+    // What may be meant is no mistake.
+    for (text, expected) in [
+        ("metrics.address = \"0.0.0.0:9464\"".into(), "warning: "),
+        ("metrics.address = \"[::]:9464\"".into(), "can read what is playing; 127.0.0.1:9464 keeps it on"),
+        (
+            "page.address = \"192.168.1.7:8730\"".into(),
+            "whoever reaches 192.168.1.7:8730 sees what is playing; page.token_file",
+        ),
+        (
+            "page.address = \"0.0.0.0:1\"\npage.token_file = \"/no/where\"".into(),
+            "/no/where cannot be read by whoever",
+        ),
+        ("events.socket = \"events.sock\"".into(), "write the whole path"),
+        (
+            mqtt(&format!("mqtt.user = \"u\"\nmqtt.password_file = \"{secret}\"")),
+            "cross the network in clear; set mqtt.tls",
+        ),
+    ] {
+        let output = check(&text);
+        assert!(output.status.success(), "{text}: {}", stderr(&output));
+        assert!(
+            stdout(&output).contains("warning: ") && stdout(&output).contains(expected),
+            "{text}: {}",
+            stdout(&output)
+        );
+    }
+    let quiet = check(&mqtt(
+        "events.socket = \"/run/harmonynet/events.sock\"\nmetrics.address = \"127.0.0.1:9464\"\npage.address = \"[::1]:8730\"",
+    ));
+    assert!(quiet.status.success() && !stdout(&quiet).contains("warning"), "{quiet:?}");
+}
+
 #[test]
 fn a_running_device_goes_on_with_the_last_good_settings_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
@@ -148,6 +248,40 @@ fn a_running_device_goes_on_with_the_last_good_settings_and_says_so() {
 
     let here = run(&["listen", "--demo", "--config", &file], &[]);
     assert_eq!(here.status.code(), Some(1), "without a state folder it is an error: {}", stderr(&here));
+}
+
+#[test]
+fn whoever_wrote_the_settings_file_can_say_that_it_is_another_than_the_persons() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "s.toml", "[display]\nkind = \"lines\"\n");
+    let words = "card, line 3: display.kind\u{1b}: no such kind\nthe last good settings are used\n";
+    let notice = write(folder.path(), "notice", words);
+    let none = folder.path().join("none").display().to_string();
+    let listen = |more: &[&str], variables: &[(&str, &str)]| {
+        let line = ["listen", "--demo", "--pace", "fast", "--seconds", "2", "--config", &file];
+        let output = run(&[&line[..], more].concat(), variables);
+        assert!(output.status.success(), "{}", stderr(&output));
+        (stdout(&output).to_string(), stderr(&output).to_string())
+    };
+    for (shown, told) in
+        [listen(&["--notice", &notice], &[]), listen(&[], &[("HARMONYNET_NOTICE", notice.as_str())])]
+    {
+        assert!(shown.contains("the settings file is broken"), "{shown}");
+        assert!(told.contains("card, line 3: display.kind : no such kind\nthe last good"), "{told}");
+    }
+    // Nothing is wrong: there is no notice.
+    let (shown, told) = listen(&["--notice", &none], &[]);
+    assert!(!shown.contains("settings") && !told.contains("settings"), "{shown}{told}");
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_no_panic() {
+    for line in ["config --example", "config --print", "model --plan", "doctor", "doctor --json", "devices"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = clean::program().args(line.split(' ')).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}: {}", stderr(&output));
+        assert!(stderr(&output).contains("No space left"), "{line}: {}", stderr(&output));
+    }
 }
 
 #[test]

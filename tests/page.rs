@@ -17,6 +17,9 @@ mod clean;
 #[cfg(feature = "cli")]
 #[path = "page/program.rs"]
 mod program;
+#[cfg(feature = "cli")]
+#[path = "page/strangers.rs"]
+mod strangers;
 
 /// Tests that measure this process run while no other does.
 static ALONE: RwLock<()> = RwLock::new(());

@@ -90,6 +90,18 @@ const LIBRARIES: &[(&str, Home)] = &[
 /// Libraries that any file may name: vocabulary rather than machinery.
 const EVERYWHERE: &[&str] = &["heapless", "libm", "serde", "serde_json"];
 
+/// The libraries of the SD-card images' program, and the files of `boards/appliance/src` that may name each.
+const APPLIANCE: &[(&str, &[&str])] = &[
+    ("clap", &["main.rs"]),
+    ("harmonynet", &["card.rs", "settings.rs", "wishes.rs"]),
+    ("lzma_rust2", &["package/mod.rs"]),
+    ("rustix", &["disk/mod.rs"]),
+    ("serde", &["programs/mod.rs"]),
+    ("sha2", &["seal.rs"]),
+    ("tar", &["package/mod.rs"]),
+    ("toml", &["card.rs", "programs/mod.rs", "wishes.rs"]),
+];
+
 /// Top-level modules whose ungated files must do without `std`.
 const CORE: &[&str] =
     &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "trace"];
@@ -109,6 +121,25 @@ fn every_dependency_has_a_home() {
         let known = LIBRARIES.iter().any(|(library, _)| library.split("::").next() == Some(&*name))
             || EVERYWHERE.contains(&&*name);
         assert!(known, "`{name}` is a dependency; say in tests/walls.rs which file may name it");
+    }
+}
+
+#[test]
+fn the_libraries_of_the_images_program_have_homes_too() {
+    let manifest = std::fs::read_to_string(root().join("boards/appliance/Cargo.toml")).unwrap();
+    let names = dependencies(&manifest);
+    assert!(names.contains(&"tar".into()), "the manifest was not understood: {names:?}");
+    for name in names {
+        assert!(APPLIANCE.iter().any(|(library, _)| *library == name), "`{name}`: which file may name it?");
+    }
+    for (name, text) in sources_below(&root().join("boards/appliance/src")) {
+        let tokens = tokens(&text);
+        let paths = paths_of(&without_gated(&tokens, is_test));
+        let is_test = ["tests.rs", "made.rs", "simulated.rs"].iter().any(|test| name.ends_with(test));
+        for (library, homes) in APPLIANCE.iter().filter(|_| !is_test) {
+            let names = names_library(&paths, library, &declared_modules(&tokens));
+            assert!(!names || homes.contains(&&*name), "{name}: only {homes:?} may name `{library}`");
+        }
     }
 }
 
@@ -152,6 +183,11 @@ fn root() -> &'static Path {
 
 /// Every Rust file below `src`: its path relative to `src`, and its text.
 fn sources() -> Vec<(String, String)> {
+    sources_below(&root().join("src"))
+}
+
+/// Every Rust file below a folder.
+fn sources_below(base: &Path) -> Vec<(String, String)> {
     fn walk(folder: &Path, base: &Path, files: &mut Vec<(String, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -164,8 +200,7 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     let mut files = Vec::new();
-    let base = root().join("src");
-    walk(&base, &base, &mut files);
+    walk(base, base, &mut files);
     files.sort();
     files
 }

@@ -10,6 +10,7 @@ judged are built otherwise, of walls and mirror images, in the runtime; none of 
 from __future__ import annotations
 
 import argparse
+import functools
 import multiprocessing
 import os
 import sys
@@ -26,6 +27,7 @@ from table import read_table
 
 BANDS_HZ = ((20, 500), (500, 2500), (2500, 10_000))
 PEAK = 0.5
+MURMUR_SHARE = 0.35  # of the takes: people talk instead of steady noise
 
 
 class RoomsError(Exception):
@@ -38,9 +40,9 @@ def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
 
 
 def response(rng: np.random.Generator) -> np.ndarray:
-    """A room's impulse response, direct sound first: 60 dB of decay take 0.15 to 1.5 s in the middle band; the room is
-    12 dB weaker to 10 dB stronger than the direct sound."""
-    seconds = log_uniform(rng, 0.15, 1.5)
+    """A room's impulse response, direct sound first: 60 dB of decay take 0.15 to 3 s in the middle band; the room is
+    12 dB weaker to 14 dB stronger than the direct sound."""
+    seconds = log_uniform(rng, 0.15, 3.0)
     bands = [seconds * rng.uniform(0.8, 1.6), seconds, seconds * rng.uniform(0.4, 1.0)]
     time = np.arange(int(RATE * max(bands))) / RATE
     late = np.zeros(len(time))
@@ -51,7 +53,7 @@ def response(rng: np.random.Generator) -> np.ndarray:
         place = int(RATE * log_uniform(rng, 0.0008, 0.06))
         late[place] += rng.uniform(-1, 1) * rng.uniform(0, 12) * 10 ** (-3 * place / RATE / seconds)
     late[: int(RATE * 0.0005)] = 0
-    late *= 10 ** (rng.uniform(-12, 10) / 20) / np.sqrt((late**2).sum())
+    late *= 10 ** (rng.uniform(-12, 14) / 20) / np.sqrt((late**2).sum())
     late[0] = 1.0
     return late
 
@@ -74,11 +76,23 @@ def bump(hz: float, db: float, q: float) -> np.ndarray:
     return np.concatenate([numerator, denominator])[None] / denominator[0]
 
 
-def heard(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A recording through a loudspeaker, a room and a microphone, with noise 8 to 45 dB below it; its length is kept."""
+def murmur(voices: list[np.ndarray], samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Two to six people talk at once, each somewhere in the room: the direct sound of none is left."""
+    chosen = [voices[i] for i in rng.integers(0, len(voices), rng.integers(2, 7))]
+    each = [np.roll(np.resize(unit(voice), samples), rng.integers(samples)) * rng.uniform(0.3, 1) for voice in chosen]
+    room = response(rng)
+    room[0] = 0.0
+    return fftconvolve(np.sum(each, axis=0), room)[:samples]
+
+
+def heard(sound: np.ndarray, voices: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """A recording through a loudspeaker, a room and a microphone, with noise or, where there are voices, at times a
+    murmur 8 to 45 dB below it; its length is kept."""
     played = sosfilt(device(rng), sound)
     in_room = unit(fftconvolve(played, response(rng))[: len(sound)])
-    noise = unit(shaped_noise(rng, len(sound))) * 10 ** (-rng.uniform(8, 45) / 20)
+    talking = rng.random() < MURMUR_SHARE and bool(voices)
+    disturbance = murmur(voices, len(sound), rng) if talking else shaped_noise(rng, len(sound))
+    noise = unit(disturbance) * 10 ** (-rng.uniform(8, 45) / 20)
     x = sosfilt(device(rng), in_room + noise)
     return x * (PEAK / max(float(np.abs(x).max()), 1e-9))
 
@@ -90,6 +104,18 @@ class Task:
     source: Path
     to: Path
     seed: tuple[int, int, int]
+    speech: Path | None
+
+
+@functools.cache
+def read_voices(folder: Path | None) -> list[np.ndarray]:
+    """The clips in a folder that `negatives.py` wrote; none without a folder."""
+    if folder is None:
+        return []
+    paths = sorted(folder.glob("*.wav"))
+    if not paths:
+        raise RoomsError(f"{folder}: no *.wav; negatives.py writes speech to its folder 'speech'")
+    return [soundfile.read(path)[0] for path in paths]
 
 
 def take(task: Task) -> None:
@@ -104,7 +130,7 @@ def take(task: Task) -> None:
     if rate != RATE:
         common = np.gcd(rate, RATE)
         mono = resample_poly(mono, RATE // common, rate // common)
-    samples = (heard(mono, np.random.default_rng(task.seed)) * 32767).round().astype(np.int16)
+    samples = (heard(mono, read_voices(task.speech), np.random.default_rng(task.seed)) * 32767).round().astype(np.int16)
     task.to.parent.mkdir(parents=True, exist_ok=True)
     write_wav(task.to, samples)
 
@@ -120,7 +146,7 @@ def tasks(args: argparse.Namespace) -> list[Task]:
     if missing:
         raise RoomsError(f"{args.audio}: no recording of {len(missing)} tracks, first {missing[0]}")
     return [
-        Task(source, args.out / str(number) / source.parent.name / f"{track}.wav", (args.seed, number, name_hash(track)))
+        Task(source, args.out / str(number) / source.parent.name / f"{track}.wav", (args.seed, number, name_hash(track)), args.speech)
         for number in range(1, args.takes + 1)
         for track, source in ((track, recordings[track]) for track in tracks)
     ]
@@ -146,10 +172,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for <take>/<genre>/<track>.wav")
     parser.add_argument("--takes", type=int, default=4, metavar="N", help="rooms per track (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of everything random (default: %(default)s)")
+    parser.add_argument("--speech", type=Path, metavar="DIR", help="clips of speech (see negatives.py) that murmur at times")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes (default: %(default)s)")
     args = parser.parse_args()
     try:
         todo = tasks(args)
+        read_voices(args.speech)
         with multiprocessing.Pool(args.jobs) as pool:
             for done, _ in enumerate(pool.imap_unordered(take, todo, chunksize=8), 1):
                 if done % 200 == 0 or done == len(todo):

@@ -69,6 +69,7 @@ impl Multiplier {
 
     /// `sum · scale`, rounded half to even.
     #[must_use]
+    #[inline]
     pub fn round(self, sum: i32) -> i64 {
         round_shift(i64::from(sum) * i64::from(self.mantissa), self.shift)
     }
@@ -77,6 +78,14 @@ impl Multiplier {
     #[must_use]
     pub fn requantize(self, sum: i32) -> i8 {
         self.round(sum).clamp(-128, 127) as i8
+    }
+
+    /// `sum · scale`, rounded half to even, held within ±127: how the values of a frame become input steps. The scale is
+    /// below 2¹⁵, so that what is rounded fits 32 bits.
+    #[cfg(feature = "native")]
+    #[inline]
+    pub(super) fn step(self, value: i16) -> i8 {
+        (self.round(i32::from(value)) as i32).clamp(-127, 127) as i8
     }
 
     /// `sum · scale`, rounded half to even, saturated to i32.
@@ -88,6 +97,7 @@ impl Multiplier {
 
 /// `value · 2^-shift`, rounded half to even; `shift` from 1 to 62, |`value`| below 2⁶².
 #[must_use]
+#[inline]
 pub const fn round_shift(value: i64, shift: u32) -> i64 {
     // Half a step, less one bit where the result without it would be even: a tie then stays below the next step.
     // The arithmetic shift rounds down, so one rule serves both signs.

@@ -4,6 +4,8 @@
 //! what it says itself, then the effective values become the options' defaults, and it is read again.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -38,6 +40,11 @@ pub(crate) struct SettingsArgs {
     #[arg(long, value_name = "DIR", env = "HARMONYNET_STATE", hide_env_values = true)]
     state: Option<PathBuf>,
 
+    /// File in which whoever wrote the settings file says why it is another than the person's, line by line: told on the
+    /// display like a settings file that is broken
+    #[arg(long, value_name = "FILE", env = "HARMONYNET_NOTICE", hide_env_values = true)]
+    notice: Option<PathBuf>,
+
     /// Any setting by its name, such as display.brightness=10 (`harmonynet config --example` lists them)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -52,6 +59,25 @@ impl SettingsArgs {
     /// The state folder that was named.
     pub(crate) fn state(&self) -> Option<&Path> {
         self.state.as_deref().filter(|state| !state.as_os_str().is_empty())
+    }
+
+    /// The lines of the notice that was named. One that isn't there says nothing; neither does one that can't be read, as
+    /// nothing follows from it but words.
+    fn notice(&self) -> Vec<String> {
+        let Some(file) = self.notice.as_deref().filter(|file| !file.as_os_str().is_empty()) else {
+            return Vec::new();
+        };
+        let mut bytes = Vec::new();
+        let read = File::open(file).and_then(|file| file.take(LONGEST_NOTICE).read_to_end(&mut bytes));
+        read.map_or_else(
+            |_| Vec::new(),
+            |_| {
+                String::from_utf8_lossy(&bytes)
+                    .lines()
+                    .map(|line| line.replace(char::is_control, " "))
+                    .collect()
+            },
+        )
     }
 }
 
@@ -90,6 +116,9 @@ enum SystemArg {
     Image,
 }
 
+/// Most bytes that are read of a notice.
+const LONGEST_NOTICE: u64 = 8 * 1024;
+
 /// Options that a display test's help shows; it takes the others too, as they come from the same file.
 const OF_DISPLAYS: &[&str] = &["board", "display"];
 
@@ -101,6 +130,15 @@ pub(crate) struct Loaded {
     pub(crate) problems: Vec<Problem>,
     /// What is used instead of the file.
     pub(crate) instead: Option<Instead>,
+    /// Why the file itself is another than the person's.
+    pub(crate) notice: Vec<String>,
+}
+
+impl Loaded {
+    /// Whether other settings are used than those that the person wrote.
+    pub(crate) fn are_others(&self) -> bool {
+        self.instead.is_some() || !self.notice.is_empty()
+    }
 }
 
 /// Whether a command takes the settings file and every key, or only the environment's.
@@ -199,7 +237,11 @@ fn load(layers: Layers<'_>, said: &[(&'static str, String)], root: &Path) -> Res
     };
     broken.extend(problems);
     let settings = Settings::resolve(&command_line, &environment, &file, &board::compatible_below(root))?;
-    Ok(Loaded { settings, problems: broken, instead })
+    let notice = match layers {
+        Layers::All(args) | Layers::Forgiving(args) => args.notice(),
+        Layers::None | Layers::Environment => Vec::new(),
+    };
+    Ok(Loaded { settings, problems: broken, instead, notice })
 }
 
 /// The file's layer; of a broken file the last good one, as a running device would take it, or none.
@@ -331,7 +373,7 @@ fn not_in_this_build(key: &Key, text: &str, origin: &Origin) -> Problem {
 
 pub(crate) fn run(args: &ConfigCommand, loaded: &Loaded) -> Result<()> {
     if args.example {
-        print!("{}", text::example());
+        out!("{}", text::example());
         return Ok(());
     }
     if let Some(file) = &args.check {
@@ -347,12 +389,12 @@ pub(crate) fn run(args: &ConfigCommand, loaded: &Loaded) -> Result<()> {
         };
         let [microphone, display, bus] = ["microphone.kind", "display.kind", "display.bus"].map(text_of);
         let lines = settings.board().boot(system, parts, microphone, display, bus);
-        println!("# config.txt, for {}, {microphone}, {display}", settings.board().title);
-        lines.config.iter().for_each(|line| println!("{line}"));
-        println!("# words to add to the one line of cmdline.txt");
-        lines.cmdline.iter().for_each(|word| println!("{word}"));
+        let head = format!("# config.txt, for {}, {microphone}, {display}", settings.board().title);
+        let then = "# words to add to the one line of cmdline.txt".to_string();
+        let lines = [vec![head], lines.config, vec![then], lines.cmdline].concat();
+        outln!("{}", lines.join("\n"));
     } else {
-        print!("{}", text::print(settings));
+        out!("{}", text::print(settings));
     }
     tell(loaded);
     let found = conflicts::find(settings, parts, None);
@@ -362,13 +404,14 @@ pub(crate) fn run(args: &ConfigCommand, loaded: &Loaded) -> Result<()> {
 /// Tells on standard error what is wrong with the settings file that a device goes on without.
 pub(crate) fn tell(loaded: &Loaded) {
     for line in complaints(loaded) {
-        eprintln!("harmonynet: {line}");
+        super::log::say(format_args!("harmonynet: {line}"));
     }
 }
 
 /// What is wrong with the settings file that a device goes on without, as sentences.
 pub(crate) fn complaints(loaded: &Loaded) -> Vec<String> {
-    let mut lines: Vec<String> = loaded.problems.iter().map(ToString::to_string).collect();
+    let problems = loaded.problems.iter().map(ToString::to_string);
+    let mut lines: Vec<String> = loaded.notice.iter().cloned().chain(problems).collect();
     match &loaded.instead {
         Some(Instead::Copy(copy)) => lines.push(format!("using the last good settings, {}", copy.display())),
         Some(Instead::Nothing) => lines.push("there are no last good settings; using the defaults".into()),
@@ -396,10 +439,15 @@ fn check(file: &Path, boot_config: Option<&Path>) -> Result<()> {
         None => None,
     };
     let boot = boot.as_ref().map(|(place, text)| (place.as_str(), text.as_str()));
-    let found = conflicts::find(&settings, Parts::shipped()?, boot);
+    let mut found = conflicts::find(&settings, Parts::shipped()?, boot);
+    let told = super::tell::check::check(&settings);
+    found.extend(told.problems);
+    for warning in told.warnings {
+        outln!("warning: {warning}");
+    }
     if !found.is_empty() {
         bail!(Problems(found));
     }
-    println!("{}: nothing is wrong, for {}", file.display(), settings.board().title);
+    outln!("{}: nothing is wrong, for {}", file.display(), settings.board().title);
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &DisplayTestArgs, loaded: &Loaded) -> Result<()> {
     let settings = &loaded.settings;
     let led = LedDisplay::of(settings)?
         .context("which LED display? Name it with --display, such as max7219, or in the settings file")?;
-    print!("{}", describe(settings)?);
+    out!("{}", describe(settings)?);
     config::miswired(loaded)?.iter().for_each(|conflict| eprintln!("{conflict}"));
     let package = match settings.text("model.folder") {
         Some(folder) => Package::open(std::path::Path::new(folder))?,
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &DisplayTestArgs, loaded: &Loaded) -> Result<()> {
     let hold = if led.is_simulated && !live && args.hold.is_none() { 0.0 } else { usual };
     let mut pace = Pace::new(Duration::from_secs_f64(hold), led.refresh_hz)?;
     if pace.is_attended() {
-        println!("Enter shows the next step, q and Enter end");
+        outln!("Enter shows the next step, q and Enter end");
     }
     // The terminal is taken over: what was printed is to be read before.
     if live && pace.is_attended() && pace.wait().is_break() {
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &DisplayTestArgs, loaded: &Loaded) -> Result<()> {
     };
     for step in &steps {
         if !live {
-            println!("{}", step.name);
+            outln!("{}", step.name);
         }
         shower.dim(Dimming { day: step.brightness, hours: None, ..led.dimming });
         if pace.show(step, &mut shower)?.is_break() {

@@ -110,18 +110,19 @@ pub(crate) fn run(args: &DoctorArgs, loaded: &Loaded) -> Result<()> {
     let mut tell = |findings: Vec<Finding>| {
         for finding in findings {
             if !args.json {
-                print!("{finding}");
+                out!("{finding}");
             }
             report.add(finding);
         }
+        anyhow::Ok(())
     };
-    CHECKS.iter().for_each(|check| tell(check(&patient)));
+    CHECKS.iter().try_for_each(|check| tell(check(&patient)))?;
     // It takes seconds on a small board, so that everything else is told before.
-    tell(software::model(&args.model));
+    tell(software::model(&args.model))?;
     if args.json {
-        println!("{}", report.json(patient.settings.board()));
+        outln!("{}", report.json(patient.settings.board()));
     } else {
-        println!("{}", report.summary());
+        outln!("{}", report.summary());
     }
     match report.count(Status::Error) {
         0 => Ok(()),

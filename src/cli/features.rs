@@ -88,7 +88,7 @@ pub(crate) fn run(args: &FeaturesArgs) -> Result<()> {
     });
     let skipped = skipped.into_inner();
     let written = work.len() - skipped - failed;
-    println!("{written} written, {skipped} there already, {failed} failed: {}", args.out.display());
+    outln!("{written} written, {skipped} there already, {failed} failed: {}", args.out.display());
     ensure!(failed == 0, "{failed} of {} recordings could not be read", work.len());
     Ok(())
 }

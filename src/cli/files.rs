@@ -80,7 +80,7 @@ pub(crate) fn in_parallel_with<T: Sync, S>(
     let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let fail = |error: anyhow::Error| {
         failed.fetch_add(1, Ordering::Relaxed);
-        bar.suspend(|| eprintln!("harmonynet: {error:#}"));
+        bar.suspend(|| super::log::say(format_args!("harmonynet: {error:#}")));
     };
     thread::scope(|scope| {
         for _ in 0..jobs.unwrap_or(processors).clamp(1, items.len().max(1)) {

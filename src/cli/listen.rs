@@ -21,11 +21,12 @@ use harmonynet::settings::board::Board;
 use harmonynet::spec::SAMPLE_RATE_HZ;
 use harmonynet::tell::Teller;
 
+use super::beside::Beside;
 use super::config::{self, Loaded, SettingsArgs};
 use super::engine::{self, ModelArgs};
 use super::interrupt;
 use super::leds::{LedDisplay, Simulation, Told};
-use super::log::Log;
+use super::log::{self, Log};
 use super::service::Service;
 use super::source::SourceArgs;
 use super::tell;
@@ -154,7 +155,7 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let tracer = Tracer::new(SystemClock::default());
     let mut stage = Stage::new(args, loaded, &source.name, teller, &tracer)?;
     stage.note(format!("engine: {says}"));
-    if loaded.instead.is_some() {
+    if loaded.are_others() {
         stage.tell_broken_settings();
     }
     let complaints = config::complaints(loaded).into_iter().chain(config::miswired(loaded)?);
@@ -162,7 +163,7 @@ pub(crate) fn run(args: &ListenArgs, loaded: &Loaded) -> Result<()> {
     let open = || (source.open)();
     let supervisor = Supervisor::new(open, args.source.channel, SystemClock::default());
     let threads = threads(loaded.settings.board());
-    let mut service = Service::of_environment(if loaded.instead.is_some() { BROKEN_REMARK } else { "" });
+    let mut service = Service::of_environment(if loaded.are_others() { BROKEN_REMARK } else { "" });
     let shown = &mut stage;
     // With this closure the service's end is told: before the threads have ended, which a microphone may hold up.
     let show = move |news: News| {
@@ -249,7 +250,7 @@ impl Stage {
                     keeps_notes = is_terminal;
                     Refresher::start_traced(Simulation::new(&led, is_terminal)?, led.refresh_hz, tracer)
                 } else {
-                    displays.push(Box::new(Lines::new(stdout())));
+                    displays.push(Box::new(Beside::new(Lines::new(stdout()), tell.clone())));
                     Refresher::start_traced(Told::new(&led, tell)?, led.refresh_hz, tracer)
                 };
                 displays.push(Box::new(thread.context("a thread for the display")?));
@@ -274,7 +275,7 @@ impl Stage {
 
     fn note(&mut self, text: String) {
         if !self.keeps_notes {
-            self.log.take(&text, self.began.elapsed()).into_iter().for_each(|line| eprintln!("{line}"));
+            self.log.take(&text, self.began.elapsed()).into_iter().for_each(log::say);
             return;
         }
         if self.notes.len() == KEPT_NOTES {
@@ -371,14 +372,14 @@ impl Stage {
             self.note(text);
         }
         self.notes.extend(self.dumper.close());
-        self.notes.iter().for_each(|note| eprintln!("{note}"));
-        self.log.rest().into_iter().for_each(|rest| eprintln!("{rest}"));
-        eprintln!("{}", describe(summary, labels));
+        self.notes.iter().for_each(log::say);
+        self.log.rest().into_iter().for_each(log::say);
+        log::say(describe(summary, labels));
         match self.scene.state {
             State::Genre { confidence, .. } => {
-                eprintln!("last: {}, {:.0} %", self.scene.label, 100.0 * confidence);
+                log::say(format_args!("last: {}, {:.0} %", self.scene.label, 100.0 * confidence));
             }
-            state => eprintln!("last: {}", harmonynet::display::words::state(&state)),
+            state => log::say(format_args!("last: {}", harmonynet::display::words::state(&state))),
         }
         match self.end {
             // Whoever read the output has seen enough.

@@ -2,7 +2,14 @@
 //!
 //! Not for what a verdict is: displays and `tell` say that.
 
+use std::io::Write as _;
 use std::time::Duration;
+
+/// Writes a line to standard error. Where that cannot be written, its disk full or its reader gone, the line is lost and
+/// nothing else: `eprintln!` would end the program.
+pub(crate) fn say(line: impl core::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
 
 /// Lines that may come at once: all that a start has to say, and then some.
 const AT_ONCE: u32 = 40;

@@ -99,14 +99,14 @@ pub(crate) fn run(args: &mut MicTestArgs, loaded: &Loaded) -> Result<()> {
     let wiring = advice::Wiring::of(args.source.device(), listened, &loaded.settings);
     let advice = Advice::of(&heard, &wiring);
     if !args.json {
-        print!("{}", report::text(&heard, &advice));
+        out!("{}", report::text(&heard, &advice));
     }
     let saved = match args.settings.file().filter(|_| args.save) {
         Some(file) => Save::plan(file, &advice, &loaded.settings)?.carry_out(args.yes)?,
         None => None,
     };
     if args.json {
-        println!("{}", report::json(&source.name, &heard, &advice, saved.as_deref()));
+        outln!("{}", report::json(&source.name, &heard, &advice, saved.as_deref()));
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! The command line: one file per command.
 
+#[macro_use]
+mod out;
+
+mod beside;
 #[cfg(feature = "recordings")]
 mod classify;
 mod config;
@@ -150,7 +154,7 @@ pub(crate) fn run() -> ExitCode {
         // Whoever read our output has seen enough: `harmonynet devices | head -1` is no failure.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("harmonynet: {error:#}");
+            log::say(format_args!("harmonynet: {error:#}"));
             ExitCode::FAILURE
         }
     }

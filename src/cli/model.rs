@@ -31,18 +31,18 @@ pub(crate) struct ModelCommand {
 pub(crate) fn run(args: &ModelCommand) -> Result<()> {
     let package = args.model.package()?;
     let manifest = package.manifest();
-    println!("{} {}  ({})", manifest.name, manifest.version, package.source());
-    println!("licence      {}", manifest.licence);
-    println!("labels       {}", manifest.labels.join(", "));
-    println!("front-end    {}", manifest.frontend.spec);
-    println!("fingerprint  {}", manifest.frontend.fingerprint);
+    outln!("{} {}  ({})", manifest.name, manifest.version, package.source());
+    outln!("licence      {}", manifest.licence);
+    outln!("labels       {}", manifest.labels.join(", "));
+    outln!("front-end    {}", manifest.frontend.spec);
+    outln!("fingerprint  {}", manifest.frontend.fingerprint);
     let window = package.window()?;
     let seconds = f64::from(window.samples(manifest.frontend.spec.hop)) / f64::from(SAMPLE_RATE_HZ);
-    println!("window       {} frames, {} steps, {seconds:.2} s", window.frames(), window.steps());
-    println!("temperature  {}", manifest.temperature);
-    println!("unsure below {}", manifest.unsure_below);
+    outln!("window       {} frames, {} steps, {seconds:.2} s", window.frames(), window.steps());
+    outln!("temperature  {}", manifest.temperature);
+    outln!("unsure below {}", manifest.unsure_below);
     package.verify()?;
-    println!("files        sizes and hashes verified");
+    outln!("files        sizes and hashes verified");
     for form in Form::ALL {
         let Some(entry) = form.entry(manifest) else { continue };
         let summary = if form.is_built() {
@@ -50,12 +50,12 @@ pub(crate) fn run(args: &ModelCommand) -> Result<()> {
         } else {
             format!("not loaded, this build has no {} engine", form.engine())
         };
-        println!("{form:<12} {} ({} bytes): {summary}", entry.file, entry.bytes);
+        outln!("{form:<12} {} ({} bytes): {summary}", entry.file, entry.bytes);
     }
     let engine = args.model.engine(&package)?;
-    println!("engine       {}", args.model.says(&package, &engine));
+    outln!("engine       {}", args.model.says(&package, &engine));
     if args.plan {
-        print_plan(&engine);
+        print_plan(&engine)?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ fn summary(engine: &Engine) -> String {
     }
 }
 
-fn print_plan(engine: &Engine) {
+fn print_plan(engine: &Engine) -> Result<()> {
     match engine {
         #[cfg(feature = "native")]
         Engine::Native(native) => print_layers(native.model().shape()),
@@ -88,21 +88,22 @@ fn print_plan(engine: &Engine) {
 /// The native engine's layers. Convolutions and projection are computed once per step of the stream, what follows once per
 /// step of the window for every verdict.
 #[cfg(feature = "native")]
-fn print_layers(shape: &harmonynet::classify::native::Shape) {
+fn print_layers(shape: &harmonynet::classify::native::Shape) -> Result<()> {
     use harmonynet::classify::native::{BANDS_OUT, CONVS};
     use harmonynet::spec::{FRAMES_PER_STEP, MEL_BANDS};
 
-    println!("  {:<12} {:<26} {:<22} when", "layer", "weights", "products");
+    outln!("  {:<12} {:<26} {:<22} when", "layer", "weights", "products");
     let row = |layer: &str, weights: String, numbers: &str, count: usize, when: &str| {
         let products = format!("{numbers}, {:.2} M", count as f64 / 1e6);
-        println!("  {layer:<12} {weights:<26} {products:<22} {when}");
+        outln!("  {layer:<12} {weights:<26} {products:<22} {when}");
+        anyhow::Ok(())
     };
     let per_step = format!("every {FRAMES_PER_STEP} frames");
     for conv in 0..CONVS {
         let (inputs, outputs) = (shape.inputs(conv), shape.channels[conv]);
         let count = (FRAMES_PER_STEP >> conv) * (MEL_BANDS >> conv) * 9 * inputs * outputs;
         let weights = format!("3 x 3 x {inputs} -> {outputs}");
-        row(&format!("conv{}", conv + 1), weights, "i8 x i8 -> i32", count, &per_step);
+        row(&format!("conv{}", conv + 1), weights, "i8 x i8 -> i32", count, &per_step)?;
     }
     let [_, projection, recurrence] = shape.multiply_adds_per_step();
     let features = format!("{BANDS_OUT} x {}", shape.channels[CONVS - 1]);
@@ -112,20 +113,21 @@ fn print_layers(shape: &harmonynet::classify::native::Shape) {
         "i8 x i8 -> i32",
         projection,
         &per_step,
-    );
+    )?;
     let per_verdict = format!("{} times a verdict", shape.steps);
     let weights = format!("{} -> {}", shape.hidden, shape.gate_rows());
-    row("recurrence", weights, "i16 x i16 -> i32", recurrence, &per_verdict);
+    row("recurrence", weights, "i16 x i16 -> i32", recurrence, &per_verdict)?;
     let weights = format!("{} -> {}", shape.hidden, shape.labels);
-    row("dense", weights, "i16 x i16 -> i32", shape.hidden * shape.labels, "once a verdict");
+    row("dense", weights, "i16 x i16 -> i32", shape.hidden * shape.labels, "once a verdict")
 }
 
 /// tract's nodes, in the order of execution.
 #[cfg(feature = "tract")]
-fn print_nodes(plan: &[harmonynet::classify::tract::PlannedNode]) {
-    println!("  {:<28} {:<24} {:<22} products", "node", "operator", "output");
+fn print_nodes(plan: &[harmonynet::classify::tract::PlannedNode]) -> Result<()> {
+    outln!("  {:<28} {:<24} {:<22} products", "node", "operator", "output");
     for node in plan {
         let product = node.product.as_ref().map(|p| format!("{p}, {:.1} M", p.multiply_adds as f64 / 1e6));
-        println!("  {:<28} {:<24} {:<22} {}", node.name, node.op, node.output, product.unwrap_or_default());
+        outln!("  {:<28} {:<24} {:<22} {}", node.name, node.op, node.output, product.unwrap_or_default());
     }
+    Ok(())
 }

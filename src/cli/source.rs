@@ -12,7 +12,7 @@ use harmonynet::capture::{CaptureError, Channel, Microphone, Pace, PcmStream, Sa
 #[cfg(feature = "files")]
 use harmonynet::capture::{FileMicrophone, Paced, SystemClock};
 
-use super::demo;
+use super::{demo, log};
 
 /// Options that say where the sound comes from.
 #[derive(Args, Debug)]
@@ -124,8 +124,8 @@ impl SourceArgs {
             (Some(file), _) => self.recording(file, pace),
             (None, Some(piece)) => play(piece, pace),
             (None, None) if self.or_demo && !has_microphone() => {
-                eprintln!(
-                    "no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)"
+                log::say(
+                    "no microphone here: playing self-made music (`harmonynet listen --device NAME` listens to one)",
                 );
                 play(Piece::Classical, pace)
             }

@@ -1,5 +1,7 @@
 //! What the settings ask to be told to the rest of the house.
 
+pub(crate) mod check;
+
 use harmonynet::flow::Labels;
 
 use harmonynet::pipeline::listen::News;
@@ -189,7 +191,6 @@ mod mqtt {
 
     /// The broker that the settings name.
     pub(super) fn options(settings: &Settings) -> Result<MqttOptions, String> {
-        let text = |name: &str| settings.text(name).unwrap_or_default().to_string();
         let tls = match (settings.flag("mqtt.tls"), settings.text("mqtt.ca_file")) {
             (false, None) => Tls::Off,
             (false, Some(_)) => return Err("there is mqtt.ca_file but no TLS; set mqtt.tls = true".into()),
@@ -202,21 +203,32 @@ mod mqtt {
             Password::of_file(&content)
                 .ok_or(format!("mqtt.password_file {file}: wants 1 to {MAX_PASSWORD_BYTES} bytes"))
         });
-        let id =
-            settings.text("mqtt.id").map(Into::into).or_else(|| machine_id().map(|id| id_of_machine(&id)));
+        let mut options = names(settings, tls);
+        options.password = password.transpose()?;
+        if options.id.is_empty() {
+            return Err("this machine has no id (/etc/machine-id); set mqtt.id".into());
+        }
+        Ok(options)
+    }
+
+    /// What the settings say of the broker themselves: everything but the files that they name. The id is empty where neither they
+    /// nor this machine have one.
+    pub(super) fn names(settings: &Settings, tls: Tls) -> MqttOptions {
+        let text = |name: &str| settings.text(name).unwrap_or_default().to_string();
+        let id = settings.text("mqtt.id").map(Into::into);
         let usual_port = if tls == Tls::Off { 1883 } else { 8883 };
-        Ok(MqttOptions {
+        MqttOptions {
             host: text("mqtt.broker"),
             port: settings.integer("mqtt.port").map_or(usual_port, |port| port as u16),
             tls,
             user: settings.text("mqtt.user").map(Into::into),
-            password: password.transpose()?,
-            id: id.ok_or("this machine has no id (/etc/machine-id); set mqtt.id")?,
+            password: None,
+            id: id.or_else(|| machine_id().map(|id| id_of_machine(&id))).unwrap_or_default(),
             name: text("mqtt.name"),
             topic: text("mqtt.topic"),
             discovery: text("mqtt.discovery"),
             every: Duration::from_secs(settings.integer("mqtt.every_s").unwrap_or(10).unsigned_abs()),
             retry: Duration::from_secs(1),
-        })
+        }
     }
 }

@@ -49,9 +49,9 @@ pub(crate) fn run(args: &TraceArgs) -> Result<()> {
     }
     let stages = Stages::of(&records);
     if args.json {
-        println!("{:#}", print::json(&header, records.len(), &stages));
+        outln!("{:#}", print::json(&header, records.len(), &stages));
     } else {
-        print!("{}", print::text(&header, records.len(), &stages));
+        out!("{}", print::text(&header, records.len(), &stages));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::problem::{Problem, Problems};
 use super::value::Value;
 
 /// Variables of the environment that are no settings but say where those are.
-pub const OTHER_VARIABLES: &[&str] = &["HARMONYNET_CONFIG", "HARMONYNET_STATE"];
+pub const OTHER_VARIABLES: &[&str] = &["HARMONYNET_CONFIG", "HARMONYNET_NOTICE", "HARMONYNET_STATE"];
 
 /// Where a value came from. In the order of precedence, the strongest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -354,7 +354,8 @@ impl Settings {
     }
 
     /// Something that is wrong with a key's value, told where the value came from.
-    pub(super) fn problem(&self, field: &str, wrong: String, mend: String) -> Problem {
+    #[must_use]
+    pub fn problem(&self, field: &str, wrong: String, mend: String) -> Problem {
         let (place, line) =
             self.get(field).map_or_else(|| ("settings".into(), None), |(_, origin)| origin.place());
         Problem { place, line, field: field.into(), wrong, mend }

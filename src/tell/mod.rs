@@ -43,7 +43,7 @@ use self::schema::Hello;
 pub use self::server::Limits;
 use self::server::{Doors, Server, Told};
 use self::socket::Place;
-pub use self::socket::SocketError;
+pub use self::socket::{SocketError, path_problem as socket_path_problem};
 use self::vitals::Vitals;
 #[cfg(feature = "page")]
 use crate::flow::{Glimpse, Scores};

@@ -1,6 +1,7 @@
 //! The event socket's place in the file system: whose it is, who may use it, and what a process that died left behind.
 
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,8 @@ use nix::unistd::Group;
 const MODE: u32 = 0o660;
 /// Longest path that a Unix socket can have on Linux: `sun_path` of unix(7) less its zero byte.
 const MAX_PATH_BYTES: usize = 107;
+/// What a temporary name has more than the path: a point and the longest process number (proc(5), `pid_max`).
+const MAX_SUFFIX_BYTES: usize = 8;
 
 /// Why there is no event socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,8 @@ const MAX_PATH_BYTES: usize = 107;
 pub enum SocketError {
     /// Its path has more than 107 bytes (with the few more that the temporary name takes).
     PathTooLong,
+    /// Its path ends in no file name.
+    NoName,
     /// The folder that it is to lie in doesn't exist.
     NoFolder,
     /// Another process listens there.
@@ -38,6 +43,9 @@ impl core::fmt::Display for SocketError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::PathTooLong => f.write_str("the path is too long for a socket; choose one below 90 bytes"),
+            Self::NoName => {
+                f.write_str("the path ends in no file name; write one, such as /run/harmonynet/events.sock")
+            }
             Self::NoFolder => f.write_str(
                 "its folder doesn't exist; make it, or let systemd do so with RuntimeDirectory=harmonynet",
             ),
@@ -57,6 +65,16 @@ impl core::fmt::Display for SocketError {
 
 impl core::error::Error for SocketError {}
 
+/// Why there can't be a socket at this path, whatever the file system says: the path is too long, or names no file.
+#[must_use]
+pub fn path_problem(path: &Path) -> Option<SocketError> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.contains(&0) || bytes.ends_with(b"/") || path.file_name().is_none() {
+        return Some(SocketError::NoName);
+    }
+    (bytes.len() + MAX_SUFFIX_BYTES > MAX_PATH_BYTES).then_some(SocketError::PathTooLong)
+}
+
 /// A listening socket that is removed with its owner.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -69,9 +87,12 @@ impl Place {
     /// Listens at `path`, for the user and a group.
     pub(super) fn open(path: &Path, group: Option<&str>) -> Result<(UnixListener, Self), SocketError> {
         let group = group.map(gid).transpose()?;
+        if let Some(error) = path_problem(path) {
+            return Err(error);
+        }
         clear_way(path)?;
         // With its rights before it has its name, and over a stale one without a moment in which there is none.
-        let new = temporary(path)?;
+        let new = temporary(path);
         let listener = UnixListener::bind(&new).map_err(|error| of_io(&error))?;
         let place = Self { identity: identity(&new).ok_or(SocketError::NoFolder)?, path: new };
         std::fs::set_permissions(&place.path, std::fs::Permissions::from_mode(MODE))
@@ -111,16 +132,13 @@ fn clear_way(path: &Path) -> Result<(), SocketError> {
 }
 
 /// A name beside `path` that no other process takes.
-fn temporary(path: &Path) -> Result<PathBuf, SocketError> {
+fn temporary(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{}", std::process::id()));
     let new = path.with_file_name(name);
-    if new.as_os_str().len() > MAX_PATH_BYTES {
-        return Err(SocketError::PathTooLong);
-    }
     // Left by a process that had the same number.
     let _ = std::fs::remove_file(&new);
-    Ok(new)
+    new
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
@@ -177,6 +195,17 @@ mod tests {
         let _other = UnixListener::bind(&path).unwrap();
         drop(first);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn a_path_is_judged_without_a_file_system() {
+        let problem = |path: &str| path_problem(Path::new(path));
+        assert_eq!(problem("/run/harmonynet/events.sock"), None);
+        assert_eq!(problem(&format!("/{}", "x".repeat(98))), None);
+        assert_eq!(problem(&format!("/{}", "x".repeat(99))), Some(SocketError::PathTooLong));
+        for nameless in ["/run/", "/", "..", "a\0b"] {
+            assert_eq!(problem(nameless), Some(SocketError::NoName), "{nameless}");
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// A device that brings no sound for so long has stalled.
 const STALL_AFTER: Duration = Duration::from_secs(2);
+/// Who wakes so long after the time that he wanted to be woken at didn't sleep but was stopped.
+const OVERSLEPT: Duration = Duration::from_millis(500);
 
 /// What the loop needs of a device.
 pub(super) trait Pcm {
@@ -92,8 +94,8 @@ impl<P: Pcm, C: Clock> Stream<P, C> {
         let channels = usize::from(self.granted.channels);
         let period = self.granted.period_frames as usize;
         let wanted = (into.len() / channels).min(period).max(1);
-        let deadline = self.clock.now() + STALL_AFTER;
-        let (mut lost, mut fruitless) = (0, 0);
+        let mut deadline = self.clock.now() + STALL_AFTER;
+        let (mut lost, mut fruitless, mut was_stopped) = (0, 0, false);
         loop {
             match self.poll(&mut into[..wanted * channels], wanted, deadline) {
                 Ok(0) | Err(PcmError::Again) => {}
@@ -107,8 +109,13 @@ impl<P: Pcm, C: Clock> Stream<P, C> {
                 Err(PcmError::Suspended) => lost += self.wake(deadline)?,
                 Err(error) => return Err(error.into()),
             }
-            if self.clock.now() >= deadline {
-                return Err(CaptureError::Stalled);
+            let now = self.clock.now();
+            if now >= deadline {
+                // No wait ends so late by itself: this program was stopped, and what came meanwhile is still to be found.
+                if now < deadline + OVERSLEPT || std::mem::replace(&mut was_stopped, true) {
+                    return Err(CaptureError::Stalled);
+                }
+                deadline = now + STALL_AFTER;
             }
             fruitless += 1;
             if fruitless > 2 {

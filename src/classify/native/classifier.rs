@@ -52,7 +52,7 @@ impl<B: AsRef<[u8]>> NativeClassifier<B> {
     ///
     /// # Errors
     /// [`ClassifyError::NotReady`] before the window is full.
-    pub fn logits(&self) -> Result<Logits, ClassifyError> {
+    pub fn logits(&mut self) -> Result<Logits, ClassifyError> {
         self.stream.logits(&self.model, self.kernel).ok_or(ClassifyError::NotReady)
     }
 }

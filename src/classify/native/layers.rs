@@ -37,8 +37,7 @@ impl<'a, B: AsRef<[u8]>> Layers<'a, B> {
     /// One frame as the first convolution reads it, −127…127.
     #[must_use]
     pub fn input(&self, bands: &[i16; MEL_BANDS]) -> [i8; MEL_BANDS] {
-        let gain = self.model.input();
-        bands.map(|value| gain.requantize(i32::from(value)).max(-127))
+        self.model.input(bands)
     }
 
     /// Convolution `conv` (0 to 2), ReLU, 2×2 pooling and requantization of activations `[frame][band][channel]`, in the
@@ -77,7 +76,7 @@ impl<'a, B: AsRef<[u8]>> Layers<'a, B> {
         let mut sums = vec![0; shape.gate_rows()];
         let projection = self.model.projection();
         (features.len() == shape.features()).then(|| {
-            self.kernel.project(projection.weights, features, &mut sums);
+            self.kernel.project(projection.weights, 1, features, &mut sums);
             projection.finish(&mut sums);
             sums
         })

@@ -1,6 +1,6 @@
 //! The native engine: int8, streaming, `no_std`, without allocation.
 //!
-//! A [`Model`] is a verified file's bytes, shared and never written; a [`Stream`] is one stream's state, about 53 KiB,
+//! A [`Model`] is a verified file's bytes, shared and never written; a [`Stream`] is one stream's state, about 59 KiB,
 //! wherever the caller puts it; a [`Kernel`] is the set of inner loops that the machine runs. [`NativeClassifier`] joins
 //! the three behind the [`Classifier`] trait.
 //!

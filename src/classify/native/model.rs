@@ -3,7 +3,7 @@
 use super::file::{self, DENSE, Header, LAYERS, LayerSpans, ModelError, PROJECTION, RECURRENCE, Span};
 use super::shape::{CONVS, Shape};
 use crate::classify::requantize::Multiplier;
-use crate::spec::WindowLength;
+use crate::spec::{MEL_BANDS, WindowLength};
 
 /// A model: immutable, shared by any number of streams. `B` holds the file's bytes: a `&'static [u8]` in flash, a vector,
 /// a mapping. Nothing is copied; bytes that begin at a multiple of [`ALIGNMENT`](file::ALIGNMENT) are read fastest.
@@ -14,7 +14,7 @@ pub struct Model<B> {
     window: WindowLength,
     input: Multiplier,
     layers: [LayerSpans; LAYERS],
-    ties: [bool; CONVS],
+    plain: [bool; CONVS],
 }
 
 impl<B: AsRef<[u8]>> Model<B> {
@@ -27,8 +27,8 @@ impl<B: AsRef<[u8]>> Model<B> {
         let wrong = ModelError::Value { layer: "input", what: "scale" };
         let input = Multiplier::new(header.input_gain).ok_or(wrong)?;
         let window = header.shape.window().ok_or(ModelError::Shape { field: "steps" })?;
-        let mut model = Self { bytes, header, window, input, layers, ties: [true; CONVS] };
-        model.ties = core::array::from_fn(|index| model.conv(index).may_tie());
+        let mut model = Self { bytes, header, window, input, layers, plain: [false; CONVS] };
+        model.plain = core::array::from_fn(|index| model.conv(index).is_plain());
         Ok(model)
     }
 
@@ -50,9 +50,9 @@ impl<B: AsRef<[u8]>> Model<B> {
         self.header.frontend
     }
 
-    /// From log-mel values to input steps.
-    pub(super) fn input(&self) -> Multiplier {
-        self.input
+    /// A frame's log-mel values as the first convolution reads them, −127…127.
+    pub(super) fn input(&self, bands: &[i16; MEL_BANDS]) -> [i8; MEL_BANDS] {
+        bands.map(|value| self.input.step(value))
     }
 
     pub(super) fn conv(&self, index: usize) -> Conv<'_> {
@@ -64,7 +64,7 @@ impl<B: AsRef<[u8]>> Model<B> {
             weights: self.section(self.layers[index].weights),
             bias: self.section(self.layers[index].bias),
             scales: self.scales(index),
-            ties: self.ties[index],
+            plain: self.plain[index],
         }
     }
 
@@ -114,6 +114,9 @@ impl Scales<'_> {
     }
 }
 
+/// Bits of a product that [plain](Conv::is_plain) rounding may leave away.
+pub(super) const PLAIN_BITS: u32 = 25;
+
 /// A convolution 3×3 with ReLU, 2×2 max-pooling and requantization behind it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Conv<'a> {
@@ -125,8 +128,8 @@ pub(super) struct Conv<'a> {
     pub(super) bias: &'a [u8],
     /// From sums to the next layer's steps.
     pub(super) scales: Scales<'a>,
-    /// [Whether](Conv::may_tie) the even one of two steps is to be looked for.
-    pub(super) ties: bool,
+    /// [Whether](Conv::is_plain) rounding half up the upper bits of products is enough.
+    pub(super) plain: bool,
 }
 
 impl Conv<'_> {
@@ -135,11 +138,17 @@ impl Conv<'_> {
         file::groups_per_frame(self.inputs)
     }
 
+    /// Whether half to even and half up are the same here, and a product's lowest 25 bits don't matter: no sum lies exactly
+    /// between two steps, and scales are below a quarter, so that these bits are less than half a step.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.may_tie() && self.scales.iter().all(|scale| scale.shift() > PLAIN_BITS)
+    }
+
     /// Whether a sum may lie exactly between two steps, so that it matters which of them is even.
     ///
     /// A sum s, 0 ≤ s ≤ most, times the mantissa, which is odd · 2ᵏ, is a tie where it is half a step, 2^(shift − 1), more
     /// than whole steps. Then 2^(shift − 1 − k) divides s; there is none where that is more than `most`.
-    pub(super) fn may_tie(&self) -> bool {
+    fn may_tie(&self) -> bool {
         let most = 12 * self.groups() as u64 * 128 * 128;
         file::i32s(self.bias).zip(self.scales.iter()).any(|(bias, scale)| {
             let most = most + u64::from(bias.max(0).unsigned_abs());
@@ -177,7 +186,7 @@ mod tests {
         let ties = |bias: i32, mantissa: u32, shift: u32| {
             let (bias, mantissas, shifts) = (bias.to_le_bytes(), mantissa.to_le_bytes(), shift.to_le_bytes());
             let scales = Scales { mantissas: &mantissas, shifts: &shifts };
-            Conv { inputs: 64, outputs: 1, weights: &[], bias: &bias, scales, ties: true }.may_tie()
+            Conv { inputs: 64, outputs: 1, weights: &[], bias: &bias, scales, plain: false }.may_tie()
         };
         // Sums are below 2^24: a tie needs as many zeros as the shift has bits, less one.
         assert!(!ties(-1, 0x80_0001, 25) && ties(-1, 0x80_0001, 24));

@@ -10,7 +10,7 @@ use crate::cli::engine::ModelArgs;
 pub(super) fn settings(patient: &Patient<'_>) -> Vec<Finding> {
     let loaded = patient.loaded;
     let mut found: Vec<Finding> = loaded.problems.iter().map(of_problem).collect();
-    if loaded.instead.is_some()
+    if loaded.are_others()
         && let Some(last) = complaints(loaded).pop()
     {
         found.push(Finding::warning("settings", last, "mend what is wrong with the settings file"));

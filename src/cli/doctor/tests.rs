@@ -88,7 +88,7 @@ impl Simulated {
         let layer = Layer::of_file("s.toml", file).unwrap();
         let settings =
             Settings::resolve(&none, &none, &layer, &compatible_below(self.folder.path())).unwrap();
-        let loaded = Loaded { settings, problems: Vec::new(), instead: None };
+        let loaded = Loaded { settings, problems: Vec::new(), instead: None, notice: Vec::new() };
         self.examined_as(&loaded)
     }
 
@@ -309,7 +309,10 @@ fn settings_that_are_broken_or_cannot_be_wired_are_told_once_each() {
         mend: "allowed: much".into(),
     };
     let instead = Some(harmonynet::settings::last_good::Instead::Nothing);
-    let told = told(&zero.examined_as(&Loaded { settings, problems: vec![problem], instead }), "settings");
+    let told = told(
+        &zero.examined_as(&Loaded { settings, problems: vec![problem], instead, notice: Vec::new() }),
+        "settings",
+    );
     assert!(told.contains("s.toml, line 3: display.kind: its value is not allowed\n"), "{told}");
     assert!(told.contains("mend: allowed: much\n") && told.contains("using the defaults"), "{told}");
 }

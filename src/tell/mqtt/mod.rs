@@ -57,6 +57,14 @@ pub struct MqttOptions {
     pub retry: Duration,
 }
 
+impl MqttOptions {
+    /// Every name that cannot be used, in the order of the settings.
+    #[must_use]
+    pub fn wrong_names(&self) -> Vec<NameError> {
+        names::wrong(self)
+    }
+}
+
 /// How a connection is secured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
@@ -155,7 +163,9 @@ impl Mqtt {
         labels: &Labels,
         vitals: Arc<Vitals>,
     ) -> Result<Self, MqttError> {
-        names::check(options).map_err(MqttError::Name)?;
+        if let Some(error) = options.wrong_names().into_iter().next() {
+            return Err(MqttError::Name(error));
+        }
         if options.password.is_some() && options.user.is_none() {
             return Err(MqttError::PasswordWithoutUser);
         }

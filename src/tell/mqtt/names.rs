@@ -1,5 +1,7 @@
 //! Names that go out into topics and payloads: who this device is, and which names can be used at all.
 
+use std::net::Ipv6Addr;
+
 use sha2::{Digest as _, Sha256};
 
 use super::MqttOptions;
@@ -24,35 +26,55 @@ impl core::fmt::Display for NameError {
 
 impl core::error::Error for NameError {}
 
-/// Finds the first name that cannot be used.
-pub(super) fn check(options: &MqttOptions) -> Result<(), NameError> {
-    let plain = |text: &str, most: usize| {
-        (1..=most).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
-    };
-    let topic = |text: &str| {
-        plain(text, 64)
-            && !text.contains(['+', '#'])
-            && !text.starts_with('$')
-            && text.split('/').all(|level| !level.is_empty())
-    };
-    let host = |text: &str| plain(text, 253) && !text.contains([' ', '/', '@']);
-    let id = |text: &str| {
-        plain(text, 32) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
-    let topics = "1 to 64 bytes, levels divided by /, without + and #";
-    for (field, holds, allowed) in [
-        ("mqtt.broker", host(&options.host), "a host name or an address, without port"),
-        ("mqtt.id", id(&options.id), "1 to 32 of a-z, A-Z, 0-9, _ and -"),
-        ("mqtt.name", plain(&options.name, 64), "1 to 64 bytes without control characters"),
-        ("mqtt.topic", topic(&options.topic), topics),
-        ("mqtt.discovery", topic(&options.discovery), topics),
-        ("mqtt.user", options.user.as_deref().is_none_or(|user| plain(user, 128)), "1 to 128 bytes"),
-    ] {
-        if !holds {
-            return Err(NameError { field, allowed });
-        }
-    }
-    Ok(())
+/// Longest name of a host (RFC 1035, 2.3.4).
+const MAX_HOST_BYTES: usize = 253;
+const TOPICS: &str =
+    "1 to 64 bytes, levels divided by /, none of them empty, without + and #, not beginning with $";
+
+/// Every name that cannot be used.
+pub(super) fn wrong(options: &MqttOptions) -> Vec<NameError> {
+    let user = options.user.as_deref().is_none_or(|user| is_plain(user, 128));
+    let names = [
+        (
+            "mqtt.broker",
+            is_host(&options.host),
+            "a host name or an address alone; the rest is mqtt.port and mqtt.tls",
+        ),
+        ("mqtt.id", is_id(&options.id), "1 to 32 of a-z, A-Z, 0-9, _ and -"),
+        (
+            "mqtt.name",
+            is_plain(&options.name, 64),
+            "1 to 64 bytes without control characters, no space at either end",
+        ),
+        ("mqtt.topic", is_topic(&options.topic), TOPICS),
+        ("mqtt.discovery", is_topic(&options.discovery), TOPICS),
+        ("mqtt.user", user, "1 to 128 bytes without control characters, no space at either end"),
+    ];
+    let wrong = names.into_iter().filter(|(_, holds, _)| !holds);
+    wrong.map(|(field, _, allowed)| NameError { field, allowed }).collect()
+}
+
+fn is_plain(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && !text.chars().any(char::is_control) && text.trim() == text
+}
+
+/// A name that messages can be published below (MQTT 3.1.1, 4.7).
+fn is_topic(text: &str) -> bool {
+    is_plain(text, 64)
+        && !text.contains(['+', '#'])
+        && !text.starts_with('$')
+        && text.split('/').all(|level| !level.is_empty())
+}
+
+/// With a colon only IPv6 has, no port.
+fn is_host(text: &str) -> bool {
+    is_plain(text, MAX_HOST_BYTES)
+        && !text.contains([' ', '/', '@'])
+        && (!text.contains(':') || text.parse::<Ipv6Addr>().is_ok())
+}
+
+fn is_id(text: &str) -> bool {
+    is_plain(text, 32) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// An id for this device made from the machine's: always the same, and telling nobody the machine's, as machine-id(5)
@@ -100,9 +122,14 @@ pub(super) mod tests {
 
     #[test]
     fn names_that_would_break_topics_are_refused() {
-        assert_eq!(check(&options()), Ok(()));
+        assert_eq!(wrong(&options()), []);
+        assert_eq!(wrong(&MqttOptions { host: "fe80::1".into(), ..options() }), []);
         let cases: &[(&str, Set, &[&str])] = &[
-            ("mqtt.broker", |o, t| o.host = t.into(), &["", "a b", "mqtt://x", "u@x", "x\n"]),
+            (
+                "mqtt.broker",
+                |o, t| o.host = t.into(),
+                &["", "a b", "mqtt://x", "u@x", "x:1883", "[::1]", "x\n"],
+            ),
             (
                 "mqtt.id",
                 |o, t| o.id = t.into(),
@@ -117,7 +144,8 @@ pub(super) mod tests {
             for text in *texts {
                 let mut options = options();
                 set(&mut options, text);
-                assert_eq!(check(&options).map_err(|error| error.field), Err(*field), "{text:?}");
+                let fields: Vec<&str> = wrong(&options).iter().map(|error| error.field).collect();
+                assert_eq!(fields, [*field], "{text:?}");
             }
         }
     }

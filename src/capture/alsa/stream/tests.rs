@@ -36,6 +36,8 @@ enum Mood {
     /// Overruns as soon as it is started.
     Hopeless,
     Gone,
+    /// The program is stopped for ten seconds while it waits; afterwards all is well.
+    Stopped,
 }
 
 /// Sample values are the numbers of the frames since the device was plugged in.
@@ -69,7 +71,7 @@ impl Pcm for Simulated {
             Mood::Mute | Mood::Liar => return Ok(0),
             Mood::Empty => return Ok(BUFFER as usize),
             Mood::Hopeless => return Err(PcmError::Overrun),
-            Mood::Well => {}
+            Mood::Well | Mood::Stopped => {}
         }
         let waiting = self.captured() - self.next;
         if !self.running || waiting >= BUFFER {
@@ -92,6 +94,11 @@ impl Pcm for Simulated {
 
     fn wait(&mut self, timeout: Duration) -> Result<bool, PcmError> {
         if self.mood == Mood::Liar {
+            return Ok(true);
+        }
+        if self.mood == Mood::Stopped {
+            self.mood = Mood::Well;
+            self.clock.advance(Duration::from_secs(10));
             return Ok(true);
         }
         let waiting = self.captured() - self.next;
@@ -191,6 +198,15 @@ fn an_overrun_counts_what_was_captured_and_never_read() {
     assert!(lost.abs_diff(exact) <= 1, "{lost} counted, {exact} lost");
     assert_eq!(stream.pcm.starts, 2);
     assert_eq!(read(&mut stream).0, Ok(WHOLE));
+}
+
+#[test]
+fn a_program_that_was_stopped_lost_sound_and_no_microphone() {
+    let (mut stream, _) = stream(Mood::Stopped);
+    let (reading, _) = read(&mut stream);
+    let reading = reading.unwrap();
+    assert_eq!(reading.frames, PERIOD as usize);
+    assert!(reading.lost >= u64::from(10 * RATE), "{reading:?}");
 }
 
 #[test]

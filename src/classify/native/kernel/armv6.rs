@@ -20,10 +20,10 @@
 use core::arch::{asm, naked_asm};
 
 use super::{Table, arm};
-use crate::classify::native::model::{Conv, Scales};
+use crate::classify::native::model::{Conv, PLAIN_BITS, Scales};
 use crate::classify::requantize::Multiplier;
 
-static TABLE: Table = Table { name: "armv6 media", conv_pool, project, recur };
+static TABLE: Table = Table { name: "armv6 media", conv_pool, project, project_steps: None, recur };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {
@@ -362,7 +362,7 @@ struct Finish<'a> {
     bias: &'a [[u8; 4]],
     mantissas: &'a [[u8; 4]],
     shifts: &'a [[u8; 4]],
-    ties: bool,
+    plain: bool,
 }
 
 impl<'a> Finish<'a> {
@@ -372,7 +372,7 @@ impl<'a> Finish<'a> {
             bias: conv.bias.as_chunks().0,
             mantissas: mantissas.as_chunks().0,
             shifts: shifts.as_chunks().0,
-            ties: conv.ties,
+            plain: conv.plain,
         }
     }
 
@@ -382,20 +382,14 @@ impl<'a> Finish<'a> {
         let sum = (sum + i32::from_le_bytes(self.bias[output])).max(0);
         let mantissa = u32::from_le_bytes(self.mantissas[output]);
         let shift = u32::from_le_bytes(self.shifts[output]);
-        let product = u64::from(sum as u32) * u64::from(mantissa);
-        let Some(above) = shift.checked_sub(32) else {
-            return match self.ties {
-                true => Multiplier::verified(mantissa, shift).requantize(sum),
-                false => ((product + (1 << (shift - 1))) >> shift).min(127) as i8,
-            };
-        };
-        // The rule with all that it needs in the product's upper half. Its odd bit may be taken after half a step was
-        // added: only at a tie does it change the result, and there both are the same.
-        let mut raised = product + ((1u64 << 31) << above) - 1;
-        if self.ties {
-            raised += u64::from((raised >> 32) as u32 >> above & 1);
+        if !self.plain {
+            return Multiplier::verified(mantissa, shift).requantize(sum);
         }
-        let result = (raised >> 32) as u32 >> above;
+        // The upper half of a product whose mantissa has 31 bits: the lower 25 of the shorter one's are away.
+        let high = (i64::from(sum) * i64::from(mantissa << 7) >> 32) as i32;
+        // Below 2³⁰, so that beyond a shift of 31 nothing is left either.
+        let rest = (shift - PLAIN_BITS).min(31);
+        let result = high + (1 << (rest - 1)) >> rest;
         result.min(127) as i8
     }
 }

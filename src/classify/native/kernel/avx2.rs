@@ -13,7 +13,7 @@ use core::arch::x86_64::*;
 use super::Table;
 use crate::classify::native::model::Conv;
 
-static TABLE: Table = Table { name: "avx2", conv_pool, project, recur };
+static TABLE: Table = Table { name: "avx2", conv_pool, project, project_steps: None, recur };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {
@@ -98,7 +98,7 @@ fn conv_block<const SIGNED: bool>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut 
         for (v, (finish, out)) in finish.iter().zip(out[block..].as_chunks_mut().0).enumerate() {
             let largest = |line: usize| _mm256_max_epi32(sums[line][0][v], sums[line][1][v]);
             let sums = _mm256_max_epi32(largest(0), largest(1));
-            *out = if conv.ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
+            *out = if conv.plain { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
         }
     }
 }
@@ -140,10 +140,10 @@ impl Finish {
     }
 
     #[target_feature(enable = "avx2")]
-    fn apply<const TIES: bool>(&self, sums: __m256i) -> [i8; WIDTH] {
+    fn apply<const PLAIN: bool>(&self, sums: __m256i) -> [i8; WIDTH] {
         let sums = _mm256_max_epi32(_mm256_add_epi32(sums, self.bias), _mm256_setzero_si256());
-        let even = self.even.requantize::<TIES>(sums);
-        let odd = self.odd.requantize::<TIES>(_mm256_srli_epi64::<32>(sums));
+        let even = self.even.requantize::<PLAIN>(sums);
+        let odd = self.odd.requantize::<PLAIN>(_mm256_srli_epi64::<32>(sums));
         // Each result is the lowest byte of its i32.
         let both = _mm256_or_si256(even, _mm256_slli_epi64::<32>(odd));
         let lowest = _mm256_set1_epi32(0x0c08_0400);
@@ -163,11 +163,11 @@ impl Half {
 
     /// The rounding rule for sums that are not negative, in the lower half of each lane.
     #[target_feature(enable = "avx2")]
-    fn requantize<const TIES: bool>(&self, sums: __m256i) -> __m256i {
+    fn requantize<const PLAIN: bool>(&self, sums: __m256i) -> __m256i {
         let most = _mm256_set1_epi64x(127);
         let product = _mm256_mul_epu32(sums, self.mantissas);
         let mut raised = _mm256_add_epi64(product, self.half);
-        if TIES {
+        if !PLAIN {
             let odd = _mm256_and_si256(_mm256_srlv_epi64(product, self.shifts), _mm256_set1_epi64x(1));
             raised = _mm256_add_epi64(raised, odd);
         }

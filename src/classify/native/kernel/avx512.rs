@@ -1,7 +1,7 @@
 //! x86-64 with AVX-512 VNNI: four multiply-adds per lane and instruction, sixteen lanes.
 //!
 //! `vpdpbusd` multiplies unsigned by signed bytes. Activations behind a ReLU are unsigned anyway; the first
-//! convolution's input is shifted by 128, and its sums start from −128 times the weights' sum.
+//! convolution's input is shifted by 128, and its sums begin with −128 times the weights' sum.
 #![expect(
     unsafe_code,
     reason = "vector loads and stores, and calls into code for a detected instruction set"
@@ -9,11 +9,14 @@
 
 use core::arch::x86_64::*;
 
-use super::Table;
+use super::{STEPS_AT_ONCE, Table};
 use crate::classify::native::model::Conv;
 use crate::classify::native::shape::LANES;
+use crate::classify::native::stream::line;
+use crate::spec::MEL_BANDS;
 
-static TABLE: Table = Table { name: "avx512vnni", conv_pool, project, recur };
+static TABLE: Table =
+    Table { name: "avx512vnni", conv_pool, project, project_steps: Some(project_steps), recur };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {
@@ -30,6 +33,18 @@ fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
     unsafe { project_rows(weights, features, sums) }
 }
 
+fn project_steps(weights: &[u8], steps: usize, features: &[i8], sums: &mut [i32]) {
+    // SAFETY: as in `conv_pool`.
+    unsafe {
+        match steps {
+            2 => project_together::<2>(weights, features, sums),
+            3 => project_together::<3>(weights, features, sums),
+            STEPS_AT_ONCE => project_together::<STEPS_AT_ONCE>(weights, features, sums),
+            _ => unreachable!("{steps} steps"),
+        }
+    }
+}
+
 fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
     // SAFETY: as in `conv_pool`.
     unsafe { recur_rows(weights, state, sums) }
@@ -37,16 +52,30 @@ fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn conv_lines(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+    if conv.inputs > 1 {
+        return conv_unsigned(conv, lines, out);
+    }
+    let shifted = lines.map(|values| {
+        let mut shifted = [0; line(MEL_BANDS, 1)];
+        for (shifted, &value) in shifted.iter_mut().zip(values) {
+            *shifted = value ^ i8::MIN;
+        }
+        shifted
+    });
+    conv_unsigned(conv, shifted.each_ref().map(|line| &line[..]), out);
+}
+
+/// Of lines of unsigned bytes.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn conv_unsigned(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     let mut block = 0;
     while block < conv.outputs {
-        let vectors = (conv.outputs - block) / LANES;
-        match (conv.inputs, vectors) {
-            (1, 1) => conv_block::<1, true>(conv, lines, out, block),
-            (1, _) => conv_block::<2, true>(conv, lines, out, block),
-            (_, 1) => conv_block::<1, false>(conv, lines, out, block),
-            (_, _) => conv_block::<2, false>(conv, lines, out, block),
+        let vectors = ((conv.outputs - block) / LANES).min(2);
+        match vectors {
+            1 => conv_block::<1>(conv, lines, out, block),
+            _ => conv_block::<2>(conv, lines, out, block),
         }
-        block += LANES * vectors.min(2);
+        block += LANES * vectors;
     }
 }
 
@@ -55,12 +84,7 @@ const AT_ONCE: usize = 2;
 
 /// `V` vectors of outputs from output `block` on, for a whole pooled line.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn conv_block<const V: usize, const SIGNED: bool>(
-    conv: &Conv<'_>,
-    lines: [&[i8]; 4],
-    out: &mut [i8],
-    block: usize,
-) {
+fn conv_block<const V: usize>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8], block: usize) {
     let (inputs, outputs, groups) = (conv.inputs, conv.outputs, conv.groups());
     let pooled = out.len() / outputs;
     // What the pointers below rely on.
@@ -68,11 +92,7 @@ fn conv_block<const V: usize, const SIGNED: bool>(
     assert!(lines.iter().all(|line| line.len() >= (2 * pooled - 1) * inputs + 4 * groups));
     assert!(block + LANES * V <= outputs && pooled.is_multiple_of(AT_ONCE));
     let finish: [Finish; V] = core::array::from_fn(|v| Finish::new(conv, block + LANES * v));
-    let shift = _mm512_set1_epi8(if SIGNED { i8::MIN } else { 0 });
-    let start: [__m512i; V] =
-        core::array::from_fn(
-            |v| if SIGNED { unshift(conv, block + LANES * v) } else { _mm512_setzero_si512() },
-        );
+    let start: [__m512i; V] = core::array::from_fn(|v| start(conv, block + LANES * v));
     for first in (0..pooled).step_by(AT_ONCE) {
         // Two lines of four positions each.
         let mut sums = [[start; 2 * AT_ONCE]; 2];
@@ -90,10 +110,7 @@ fn conv_block<const V: usize, const SIGNED: bool>(
                         // SAFETY: the last position, 2 · pooled − 1, ends (2 · pooled − 1) · inputs + 4 · groups into the line.
                         let x =
                             unsafe { lines[frame + line].as_ptr().add(at).cast::<i32>().read_unaligned() };
-                        let mut x = _mm512_set1_epi32(x);
-                        if SIGNED {
-                            x = _mm512_xor_si512(x, shift);
-                        }
+                        let x = _mm512_set1_epi32(x);
                         for (sum, w) in sums.iter_mut().zip(w) {
                             *sum = _mm512_dpbusd_epi32(*sum, x, w);
                         }
@@ -107,7 +124,7 @@ fn conv_block<const V: usize, const SIGNED: bool>(
                 let largest =
                     |line: usize| _mm512_max_epi32(sums[line][2 * beside][v], sums[line][2 * beside + 1][v]);
                 let sums = _mm512_max_epi32(largest(0), largest(1));
-                let done = if conv.ties { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
+                let done = if conv.plain { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
                 let at = (first + beside) * outputs + block + LANES * v;
                 let to = &mut out[at..at + LANES];
                 // SAFETY: `to` has sixteen bytes.
@@ -117,14 +134,18 @@ fn conv_block<const V: usize, const SIGNED: bool>(
     }
 }
 
-/// −128 times the sum of an output's weights: what shifting the input by 128 adds to its sums.
+/// What sums begin with: the bias, and of one input, which was shifted by 128, −128 times the weights' sum.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn unshift(conv: &Conv<'_>, block: usize) -> __m512i {
+fn start(conv: &Conv<'_>, block: usize) -> __m512i {
+    let bias = load(&conv.bias[4 * block..]);
+    if conv.inputs > 1 {
+        return bias;
+    }
     let mut sum = _mm512_setzero_si512();
     for row in conv.weights.chunks_exact(4 * conv.outputs) {
         sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(i8::MIN), load(&row[4 * block..]));
     }
-    _mm512_sub_epi32(_mm512_setzero_si512(), sum)
+    _mm512_sub_epi32(bias, sum)
 }
 
 /// The first 64 bytes.
@@ -135,9 +156,8 @@ fn load(bytes: &[u8]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-/// Bias, ReLU and requantization of sixteen outputs. 64-bit lanes hold every second one.
+/// ReLU and requantization of sixteen outputs. 64-bit lanes hold every second one.
 struct Finish {
-    bias: __m512i,
     even: Half,
     odd: Half,
 }
@@ -157,18 +177,19 @@ impl Finish {
         let shifts = load(&conv.scales.shifts[4 * block..]);
         let low = _mm512_set1_epi64(0xffff_ffff);
         Self {
-            bias: load(&conv.bias[4 * block..]),
             even: Half::new(_mm512_and_si512(mantissas, low), _mm512_and_si512(shifts, low)),
             odd: Half::new(_mm512_srli_epi64::<32>(mantissas), _mm512_srli_epi64::<32>(shifts)),
         }
     }
 
+    /// `sums` have their bias.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn apply<const TIES: bool>(&self, sums: __m512i) -> __m128i {
-        let sums = _mm512_max_epi32(_mm512_add_epi32(sums, self.bias), _mm512_setzero_si512());
-        let even = self.even.requantize::<TIES>(sums);
-        let odd = self.odd.requantize::<TIES>(_mm512_srli_epi64::<32>(sums));
-        _mm512_cvtepi32_epi8(_mm512_or_si512(even, _mm512_slli_epi64::<32>(odd)))
+    fn apply<const PLAIN: bool>(&self, sums: __m512i) -> __m128i {
+        let sums = _mm512_max_epi32(sums, _mm512_setzero_si512());
+        let even = self.even.requantize::<PLAIN>(sums);
+        let odd = self.odd.requantize::<PLAIN>(_mm512_srli_epi64::<32>(sums));
+        let both = _mm512_or_si512(even, _mm512_slli_epi64::<32>(odd));
+        _mm_min_epu8(_mm512_cvtusepi32_epi8(both), _mm_set1_epi8(127))
     }
 }
 
@@ -180,16 +201,18 @@ impl Half {
         Self { mantissas, shifts, half }
     }
 
-    /// The rounding rule for sums that are not negative, in the lower half of each lane.
+    /// The rounding rule for sums that are not negative, in the lower half of each lane: at most 2³⁰ where scales are below a
+    /// quarter, as with `PLAIN`, else 127.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn requantize<const TIES: bool>(&self, sums: __m512i) -> __m512i {
+    fn requantize<const PLAIN: bool>(&self, sums: __m512i) -> __m512i {
         let product = _mm512_mul_epu32(sums, self.mantissas);
-        let mut raised = _mm512_add_epi64(product, self.half);
-        if TIES {
-            let odd = _mm512_and_si512(_mm512_srlv_epi64(product, self.shifts), _mm512_set1_epi64(1));
-            raised = _mm512_add_epi64(raised, odd);
+        let raised = _mm512_add_epi64(product, self.half);
+        if PLAIN {
+            return _mm512_srlv_epi64(raised, self.shifts);
         }
-        _mm512_min_epu64(_mm512_srlv_epi64(raised, self.shifts), _mm512_set1_epi64(127))
+        let odd = _mm512_and_si512(_mm512_srlv_epi64(product, self.shifts), _mm512_set1_epi64(1));
+        let result = _mm512_srlv_epi64(_mm512_add_epi64(raised, odd), self.shifts);
+        _mm512_min_epu64(result, _mm512_set1_epi64(127))
     }
 }
 
@@ -197,6 +220,40 @@ impl Half {
 fn project_rows(weights: &[u8], features: &[i8], sums: &mut [i32]) {
     let groups = features.as_chunks::<4>().0.iter().map(|group| i32::from_le_bytes(group.map(|x| x as u8)));
     rows_by::<false>(weights, groups, sums);
+}
+
+/// `N` steps, four vectors of rows at once: rows come in multiples of 64.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn project_together<const N: usize>(weights: &[u8], features: &[i8], sums: &mut [i32]) {
+    const V: usize = 4;
+    let (rows, values) = (sums.len() / N, features.len() / N);
+    assert_eq!(weights.len(), rows * values, "weights are rows × features");
+    let groups: [&[[i8; 4]]; N] =
+        core::array::from_fn(|step| features[step * values..][..values].as_chunks().0);
+    for block in (0..rows).step_by(V * LANES) {
+        let mut totals = [[_mm512_setzero_si512(); V]; N];
+        for (group, row) in weights.chunks_exact(4 * rows).enumerate() {
+            let w: [__m512i; V] = core::array::from_fn(|v| load(&row[4 * block + 64 * v..]));
+            for (totals, groups) in totals.iter_mut().zip(groups) {
+                let x = _mm512_set1_epi32(i32::from_le_bytes(groups[group].map(|x| x as u8)));
+                for (total, w) in totals.iter_mut().zip(w) {
+                    *total = _mm512_dpbusd_epi32(*total, x, w);
+                }
+            }
+        }
+        for (totals, sums) in totals.iter().zip(sums.chunks_exact_mut(rows)) {
+            store(totals, &mut sums[block..block + LANES * V]);
+        }
+    }
+}
+
+/// Sums to where they belong.
+#[target_feature(enable = "avx512f")]
+fn store<const V: usize>(totals: &[__m512i; V], out: &mut [i32]) {
+    for (out, &total) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(totals) {
+        // SAFETY: `out` has sixteen i32.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), total) };
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -241,9 +298,5 @@ fn rows<const V: usize, const WORDS: bool>(
                 if WORDS { _mm512_dpwssd_epi32(*total, x, w) } else { _mm512_dpbusd_epi32(*total, x, w) };
         }
     }
-    let out = &mut sums[block..block + LANES * V];
-    for (out, total) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(totals) {
-        // SAFETY: `out` has sixteen i32.
-        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), total) };
-    }
+    store(&totals, &mut sums[block..block + LANES * V]);
 }

@@ -44,6 +44,9 @@ mod neon;
 
 use super::model::Conv;
 
+/// Most steps that are projected in one go.
+pub(super) const STEPS_AT_ONCE: usize = 4;
+
 /// The functions of one instruction set. Shapes are those of the model's views; a wrong one panics.
 struct Table {
     name: &'static str,
@@ -52,6 +55,9 @@ struct Table {
     conv_pool: fn(&Conv<'_>, [&[i8]; 4], &mut [i8]),
     /// Sums per row of `[group][row][4]` weights times features.
     project: fn(&[u8], &[i8], &mut [i32]),
+    /// The same for several steps, whose number is given, at most [`STEPS_AT_ONCE`]: where that reads the weights once for all
+    /// of them.
+    project_steps: Option<fn(&[u8], usize, &[i8], &mut [i32])>,
     /// Sums per row of i16 `[pair][row][2]` weights times a state.
     recur: fn(&[u8], &[i16], &mut [i32]),
 }
@@ -97,8 +103,17 @@ impl Kernel {
         (self.0.conv_pool)(conv, lines, out);
     }
 
-    pub(super) fn project(self, weights: &[u8], features: &[i8], sums: &mut [i32]) {
-        (self.0.project)(weights, features, sums);
+    /// `features` and `sums` are those of `steps` steps, at most [`STEPS_AT_ONCE`].
+    pub(super) fn project(self, weights: &[u8], steps: usize, features: &[i8], sums: &mut [i32]) {
+        match self.0.project_steps {
+            Some(project) if steps > 1 => project(weights, steps, features, sums),
+            _ => {
+                let sums = sums.chunks_exact_mut(sums.len() / steps);
+                for (features, sums) in features.chunks_exact(features.len() / steps).zip(sums) {
+                    (self.0.project)(weights, features, sums);
+                }
+            }
+        }
     }
 
     pub(super) fn recur(self, weights: &[u8], state: &[i16], sums: &mut [i32]) {

@@ -6,16 +6,23 @@
 //! in assembler.
 #![expect(unsafe_code, reason = "vector loads and stores, and an instruction without an intrinsic")]
 
-mod tiles; // convolutions without dot products
+mod dot; // by dot products
+mod tiles; // convolutions without them
 
 use core::arch::aarch64::*;
 use core::arch::asm;
 
 use super::Table;
-use crate::classify::native::model::Conv;
+use crate::classify::native::model::{Conv, PLAIN_BITS};
 
-pub(super) static NEON: Table = Table { name: "neon", conv_pool, project, recur };
-static DOT: Table = Table { name: "neon dotprod", conv_pool: dot_conv_pool, project: dot_project, recur };
+pub(super) static NEON: Table = Table { name: "neon", conv_pool, project, project_steps: None, recur };
+static DOT: Table = Table {
+    name: "neon dotprod",
+    conv_pool: dot::conv_pool,
+    project: dot::project,
+    project_steps: None,
+    recur,
+};
 
 /// The table with dot products, where this machine has them.
 pub(super) fn detect_dot() -> Option<&'static Table> {
@@ -63,7 +70,7 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
                 }
                 macro_rules! corner {
                     ($line:literal, $band:literal) => {{
-                        let mut sums = [vdupq_n_s32(0); V];
+                        let mut sums = finish.bias;
                         add!(sums, $line, $band, (0, 0));
                         add!(sums, $line, $band, (0, 1));
                         add!(sums, $line, $band, (0, 2));
@@ -85,262 +92,105 @@ fn first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     }
 }
 
-/// Four products of bytes per lane, added to `sum`: group `LANE` of `x`.
-#[inline(always)]
-unsafe fn sdot<const LANE: i32>(mut sum: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_t {
-    // SAFETY: the caller runs on a machine with the instruction; it reads and writes the named registers only.
-    unsafe {
-        asm!(
-            ".arch_extension dotprod",
-            "sdot {sum:v}.4s, {w:v}.16b, {x:v}.4b[{lane}]",
-            sum = inout(vreg) sum,
-            w = in(vreg) w,
-            x = in(vreg) x,
-            lane = const LANE,
-            options(pure, nomem, nostack, preserves_flags)
-        );
-    }
-    sum
-}
-
-/// Vectors of outputs that dot products make at once.
-const DOTS: usize = 4;
-
-/// By dot products.
-fn dot_conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
-    assert!(conv.outputs.is_multiple_of(DOTS * WIDTH));
-    if conv.inputs == 1 {
-        return dot_first_layer(conv, lines, out);
-    }
-    for block in (0..conv.outputs).step_by(DOTS * WIDTH) {
-        let finish = Finish::<DOTS>::new(conv, block);
-        let weights = &conv.weights[4 * block..];
-        for (pooled, out) in out.chunks_exact_mut(conv.outputs).enumerate() {
-            finish.finish(dot_tile(conv, weights, &lines, pooled), &mut out[block..]);
-        }
-    }
-}
-
-/// Most pooled positions of the first layer that are gathered at once.
-const GATHERED: usize = 64;
-
-/// The layer of one input.
-fn dot_first_layer(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
-    for (part, out) in out.chunks_mut(GATHERED * conv.outputs).enumerate() {
-        // Every line's word at each position's two bands.
-        let mut words = [[[0; 4]; 8]; GATHERED];
-        let words = &mut words[..out.len() / conv.outputs];
-        for (line, values) in lines.iter().enumerate() {
-            let pairs = values[2 * GATHERED * part..].windows(5).step_by(2);
-            for (words, pair) in words.iter_mut().zip(pairs) {
-                words[line] = [pair[0], pair[1], pair[2], pair[3]];
-                words[4 + line] = [pair[1], pair[2], pair[3], pair[4]];
-            }
-        }
-        for block in (0..conv.outputs).step_by(DOTS * WIDTH) {
-            let finish = Finish::<DOTS>::new(conv, block);
-            let weights = core::array::from_fn(|frame| {
-                let row = &conv.weights[4 * (frame * conv.outputs + block)..][..16 * DOTS];
-                // SAFETY: NEON is part of this architecture; there are 16 · DOTS bytes.
-                core::array::from_fn(|v| unsafe { vld1q_s8(row[16 * v..].as_ptr().cast()) })
-            });
-            for (words, out) in words.iter().zip(out.chunks_exact_mut(conv.outputs)) {
-                finish.finish(dot_first_tile(&weights, words), &mut out[block..]);
-            }
-        }
-    }
-}
-
-/// The largest of four positions' sums, of one input: the words of four lines at one band and at the next.
-#[inline(always)]
-fn dot_first_tile(weights: &[[int8x16_t; DOTS]; 3], words: &[[i8; 4]; 8]) -> [int32x4_t; DOTS] {
-    // SAFETY: this function is reachable through `DOT` only, which is given out where the instruction was detected; there
-    // are 32 bytes.
-    unsafe {
-        let x = [0, 4].map(|first| vld1q_s8(words[first..].as_ptr().cast()));
-        core::array::from_fn(|v| {
-            macro_rules! larger {
-                ($first:literal, $second:literal, $third:literal) => {{
-                    let [left, right] = x.map(|x| {
-                        let sum = sdot::<$first>(vdupq_n_s32(0), weights[0][v], x);
-                        sdot::<$third>(sdot::<$second>(sum, weights[1][v], x), weights[2][v], x)
-                    });
-                    vmaxq_s32(left, right)
-                }};
-            }
-            vmaxq_s32(larger!(0, 1, 2), larger!(1, 2, 3))
-        })
-    }
-}
-
-/// One group of four positions times four vectors of outputs: word `$lane` of `$a` to `$d`.
-macro_rules! dots {
-    ($lane:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
-        concat!(
-            "ld1 {{v28.16b, v29.16b, v30.16b, v31.16b}}, [{w}], {row}\n",
-            dots!(@corner $lane, $a, "v12", "v13", "v14", "v15"),
-            dots!(@corner $lane, $b, "v16", "v17", "v18", "v19"),
-            dots!(@corner $lane, $c, "v20", "v21", "v22", "v23"),
-            dots!(@corner $lane, $d, "v24", "v25", "v26", "v27"),
-        )
-    };
-    (@corner $lane:literal, $x:literal, $first:literal, $second:literal, $third:literal, $fourth:literal) => {
-        concat!(
-            "sdot ", $first, ".4s, v28.16b, ", $x, ".4b[", $lane, "]\n",
-            "sdot ", $second, ".4s, v29.16b, ", $x, ".4b[", $lane, "]\n",
-            "sdot ", $third, ".4s, v30.16b, ", $x, ".4b[", $lane, "]\n",
-            "sdot ", $fourth, ".4s, v31.16b, ", $x, ".4b[", $lane, "]\n",
-        )
-    };
-}
-
-/// The groups of a kernel's line, twelve at a time, at two positions of lines `$first` and `$second`.
-macro_rules! frame {
-    ($first:literal, $second:literal) => {
-        concat!(
-            "mov {a}, ",
-            $first,
-            "
-            add {b}, {a}, {inputs}
-            mov {c}, ",
-            $second,
-            "
-            add {d}, {c}, {inputs}
-            mov {left}, {groups}
-            2:
-            ld1 {{v0.16b, v1.16b, v2.16b}}, [{a}], #48
-            ld1 {{v3.16b, v4.16b, v5.16b}}, [{b}], #48
-            ld1 {{v6.16b, v7.16b, v8.16b}}, [{c}], #48
-            ld1 {{v9.16b, v10.16b, v11.16b}}, [{d}], #48
-            ",
-            dots!(0, "v0", "v3", "v6", "v9"),
-            dots!(1, "v0", "v3", "v6", "v9"),
-            dots!(2, "v0", "v3", "v6", "v9"),
-            dots!(3, "v0", "v3", "v6", "v9"),
-            dots!(0, "v1", "v4", "v7", "v10"),
-            dots!(1, "v1", "v4", "v7", "v10"),
-            dots!(2, "v1", "v4", "v7", "v10"),
-            dots!(3, "v1", "v4", "v7", "v10"),
-            dots!(0, "v2", "v5", "v8", "v11"),
-            dots!(1, "v2", "v5", "v8", "v11"),
-            dots!(2, "v2", "v5", "v8", "v11"),
-            dots!(3, "v2", "v5", "v8", "v11"),
-            "subs {left}, {left}, #12
-            b.ne 2b"
-        )
-    };
-}
-
-/// The largest of four positions' sums, of many inputs: `weights` are those of the outputs from the wanted ones on.
-#[inline(always)]
-fn dot_tile(conv: &Conv<'_>, weights: &[u8], lines: &[&[i8]; 4], pooled: usize) -> [int32x4_t; 4] {
-    let (inputs, groups, row) = (conv.inputs, conv.groups(), 4 * conv.outputs);
-    assert!(groups.is_multiple_of(12) && weights.len() >= (3 * groups - 1) * row + 64);
-    // What reading all groups of both positions of every line relies on.
-    let lines = lines.map(|line| line[2 * pooled * inputs..][..inputs + 4 * groups].as_ptr());
-    let (first, second, third, fourth): (int32x4_t, int32x4_t, int32x4_t, int32x4_t);
-    // SAFETY: this function is reachable through `DOT` only, which is given out where the instruction was detected. What
-    // is read was asserted: 4 · groups bytes from two positions on of every line, 64 bytes of 3 · groups rows of weights.
-    // All registers that are written are named.
-    unsafe {
-        asm!(
-            ".arch_extension dotprod",
-            "movi v12.4s, #0",
-            "movi v13.4s, #0",
-            "movi v14.4s, #0",
-            "movi v15.4s, #0",
-            "movi v16.4s, #0",
-            "movi v17.4s, #0",
-            "movi v18.4s, #0",
-            "movi v19.4s, #0",
-            "movi v20.4s, #0",
-            "movi v21.4s, #0",
-            "movi v22.4s, #0",
-            "movi v23.4s, #0",
-            "movi v24.4s, #0",
-            "movi v25.4s, #0",
-            "movi v26.4s, #0",
-            "movi v27.4s, #0",
-            frame!("{l0}", "{l1}"),
-            frame!("{l1}", "{l2}"),
-            frame!("{l2}", "{l3}"),
-            "smax v12.4s, v12.4s, v16.4s",
-            "smax v13.4s, v13.4s, v17.4s",
-            "smax v14.4s, v14.4s, v18.4s",
-            "smax v15.4s, v15.4s, v19.4s",
-            "smax v20.4s, v20.4s, v24.4s",
-            "smax v21.4s, v21.4s, v25.4s",
-            "smax v22.4s, v22.4s, v26.4s",
-            "smax v23.4s, v23.4s, v27.4s",
-            "smax v0.4s, v12.4s, v20.4s",
-            "smax v1.4s, v13.4s, v21.4s",
-            "smax v2.4s, v14.4s, v22.4s",
-            "smax v3.4s, v15.4s, v23.4s",
-            w = inout(reg) weights.as_ptr() => _,
-            row = in(reg) row,
-            inputs = in(reg) inputs,
-            groups = in(reg) groups,
-            l0 = in(reg) lines[0],
-            l1 = in(reg) lines[1],
-            l2 = in(reg) lines[2],
-            l3 = in(reg) lines[3],
-            a = out(reg) _,
-            b = out(reg) _,
-            c = out(reg) _,
-            d = out(reg) _,
-            left = out(reg) _,
-            out("v0") first, out("v1") second, out("v2") third, out("v3") fourth,
-            out("v4") _, out("v5") _, out("v6") _, out("v7") _, out("v8") _, out("v9") _, out("v10") _, out("v11") _,
-            out("v12") _, out("v13") _, out("v14") _, out("v15") _, out("v16") _, out("v17") _, out("v18") _,
-            out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _, out("v24") _, out("v25") _,
-            out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _, out("v31") _,
-            options(readonly, nostack)
-        );
-    }
-    [first, second, third, fourth]
-}
-
-/// Bias, ReLU and requantization of `V` times four outputs.
+/// ReLU and requantization of `V` times four outputs.
 struct Finish<const V: usize> {
-    all: [Four; V],
-    ties: bool,
+    /// What their sums begin with.
+    bias: [int32x4_t; V],
+    four: [Plain; V],
+    /// Where [plain](Conv::is_plain) rounding isn't enough.
+    exact: Option<[Exact; V]>,
 }
 
 impl<const V: usize> Finish<V> {
     /// Of the outputs from `block` on.
-    fn new(conv: &Conv<'_>, block: usize) -> Self {
-        let all = core::array::from_fn(|v| Four::new(conv, block + v * WIDTH));
-        Self { all, ties: conv.ties }
-    }
-
     #[inline(always)]
-    fn finish(&self, sums: [int32x4_t; V], out: &mut [i8]) {
-        match self.ties {
-            true => self.finish_all::<true>(sums, out),
-            false => self.finish_all::<false>(sums, out),
+    fn new(conv: &Conv<'_>, block: usize) -> Self {
+        let at = |v: usize| block + v * WIDTH;
+        Self {
+            bias: core::array::from_fn(|v| load(conv.bias, at(v))),
+            four: core::array::from_fn(|v| Plain::new(conv, at(v))),
+            exact: (!conv.plain).then(|| core::array::from_fn(|v| Exact::new(conv, at(v)))),
         }
     }
 
+    /// `sums` have their bias.
     #[inline(always)]
-    fn finish_all<const TIES: bool>(&self, sums: [int32x4_t; V], out: &mut [i8]) {
+    fn finish(&self, sums: [int32x4_t; V], out: &mut [i8]) {
         const { assert!(V.is_multiple_of(2)) };
+        if let Some(exact) = &self.exact {
+            return finish_exactly(exact, sums, out);
+        }
         let out = &mut out[..V * WIDTH];
         for (pair, out) in out.as_chunks_mut::<{ 2 * WIDTH }>().0.iter_mut().enumerate() {
-            let [first, second] = [2 * pair, 2 * pair + 1].map(|v| self.all[v].apply::<TIES>(sums[v]));
-            // SAFETY: NEON is part of this architecture; `out` has eight bytes.
-            unsafe {
-                let words = vqmovn_high_u32(vqmovn_u32(first), second);
-                let bytes = vmin_u8(vqmovn_u16(words), vdup_n_u8(127));
-                vst1_s8(out.as_mut_ptr(), vreinterpret_s8_u8(bytes));
-            }
+            let [first, second] = [2 * pair, 2 * pair + 1].map(|v| self.four[v].apply(sums[v]));
+            // SAFETY: NEON is part of this architecture; what is negative becomes zero.
+            unsafe { store(vqmovun_high_s32(vqmovun_s32(first), second), out) };
         }
     }
 }
 
-/// What finishes four outputs.
+#[cold]
+#[inline(never)]
+fn finish_exactly<const V: usize>(four: &[Exact; V], sums: [int32x4_t; V], out: &mut [i8]) {
+    let pairs = four.as_chunks::<2>().0.iter().zip(sums.as_chunks::<2>().0);
+    for (([low, high], sums), out) in pairs.zip(out.as_chunks_mut().0) {
+        // SAFETY: NEON is part of this architecture.
+        unsafe { store(vqmovn_high_u32(vqmovn_u32(low.apply(sums[0])), high.apply(sums[1])), out) };
+    }
+}
+
+/// Eight results, at most 127.
+#[inline(always)]
+unsafe fn store(words: uint16x8_t, out: &mut [i8; 2 * WIDTH]) {
+    // SAFETY: NEON is part of this architecture; `out` has eight bytes.
+    unsafe { vst1_s8(out.as_mut_ptr(), vreinterpret_s8_u8(vmin_u8(vqmovn_u16(words), vdup_n_u8(127)))) }
+}
+
+/// Numbers of the four outputs from `first` on.
+#[inline(always)]
+fn load(numbers: &[u8], first: usize) -> int32x4_t {
+    let four = &numbers[4 * first..4 * (first + WIDTH)];
+    // SAFETY: the slice has sixteen bytes; NEON is part of this architecture.
+    unsafe { vreinterpretq_s32_u8(vld1q_u8(four.as_ptr())) }
+}
+
+/// What finishes four outputs where the upper bits of products, rounded half up, are enough.
 #[derive(Clone, Copy)]
-struct Four {
-    bias: int32x4_t,
+struct Plain {
+    /// Of 31 bits.
+    mantissas: int32x4_t,
+    /// Negative shifts of the products' upper bits, which shift right.
+    right: int32x4_t,
+}
+
+impl Plain {
+    /// Bits that mantissas are made longer by.
+    const LONGER: i32 = 7;
+
+    #[inline(always)]
+    fn new(conv: &Conv<'_>, first: usize) -> Self {
+        // `sqdmulh` leaves away 31 bits of a product, 24 of the shorter mantissa's; another one and more are rounded.
+        const { assert!(31 - Self::LONGER < PLAIN_BITS as i32) };
+        // SAFETY: NEON is part of this architecture.
+        unsafe {
+            let shifts = load(conv.scales.shifts, first);
+            Self {
+                mantissas: vshlq_n_s32::<{ Self::LONGER }>(load(conv.scales.mantissas, first)),
+                right: vsubq_s32(vdupq_n_s32(31 - Self::LONGER), shifts),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn apply(&self, sums: int32x4_t) -> int32x4_t {
+        // SAFETY: NEON is part of this architecture.
+        unsafe { vrshlq_s32(vqdmulhq_s32(sums, self.mantissas), self.right) }
+    }
+}
+
+/// What finishes any four outputs.
+#[derive(Clone, Copy)]
+struct Exact {
     mantissas: uint32x4_t,
     /// Negative shifts, which shift right, of the first two outputs and of the others.
     right: [int64x2_t; 2],
@@ -348,16 +198,9 @@ struct Four {
     half: [uint64x2_t; 2],
 }
 
-impl Four {
-    fn new(conv: &Conv<'_>, block: usize) -> Self {
-        let four = 4 * block..4 * (block + WIDTH);
-        let load = |bytes: &[u8]| {
-            let bytes = &bytes[four.clone()];
-            // SAFETY: the slice has sixteen bytes.
-            unsafe { vreinterpretq_s32_u8(vld1q_u8(bytes.as_ptr())) }
-        };
-        let (bias, mantissas) = (load(conv.bias), load(conv.scales.mantissas));
-        let shifts = load(conv.scales.shifts);
+impl Exact {
+    fn new(conv: &Conv<'_>, first: usize) -> Self {
+        let (mantissas, shifts) = (load(conv.scales.mantissas, first), load(conv.scales.shifts, first));
         // SAFETY: NEON is part of this architecture.
         unsafe {
             let shifts = [vmovl_s32(vget_low_s32(shifts)), vmovl_high_s32(shifts)];
@@ -366,35 +209,31 @@ impl Four {
                 vsubq_u64(half, vdupq_n_u64(1))
             };
             Self {
-                bias,
                 mantissas: vreinterpretq_u32_s32(mantissas),
-                right: [vnegq_s64(shifts[0]), vnegq_s64(shifts[1])],
-                half: [half(shifts[0]), half(shifts[1])],
+                right: shifts.map(|shifts| vnegq_s64(shifts)),
+                half: shifts.map(half),
             }
         }
     }
 
     /// Saturated to 32 bits only.
     #[inline(always)]
-    fn apply<const TIES: bool>(&self, sums: int32x4_t) -> uint32x4_t {
+    fn apply(&self, sums: int32x4_t) -> uint32x4_t {
         // SAFETY: NEON is part of this architecture.
         unsafe {
-            let sums = vreinterpretq_u32_s32(vmaxq_s32(vaddq_s32(sums, self.bias), vdupq_n_s32(0)));
+            let sums = vreinterpretq_u32_s32(vmaxq_s32(sums, vdupq_n_s32(0)));
             let low = vmlal_u32(self.half[0], vget_low_u32(sums), vget_low_u32(self.mantissas));
             let high = vmlal_high_u32(self.half[1], sums, self.mantissas);
-            vqmovn_high_u64(vqmovn_u64(self.round::<TIES>(low, 0)), self.round::<TIES>(high, 1))
+            vqmovn_high_u64(vqmovn_u64(self.round(low, 0)), self.round(high, 1))
         }
     }
 
     /// The rounding rule for products that are not negative, to which half a step was added. Its odd bit may be taken
     /// after that: only at a tie does it change the result, and there both are the same.
     #[inline(always)]
-    fn round<const TIES: bool>(&self, raised: uint64x2_t, half: usize) -> uint64x2_t {
+    fn round(&self, raised: uint64x2_t, half: usize) -> uint64x2_t {
         // SAFETY: NEON is part of this architecture.
         unsafe {
-            if !TIES {
-                return vshlq_u64(raised, self.right[half]);
-            }
             let odd = vandq_u64(vshlq_u64(raised, self.right[half]), vdupq_n_u64(1));
             vshlq_u64(vaddq_u64(raised, odd), self.right[half])
         }
@@ -463,28 +302,6 @@ fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
             }
             for (out, [low, high]) in out.as_chunks_mut::<WIDTH>().0.iter_mut().zip(totals) {
                 vst1q_s32(out.as_mut_ptr(), vpaddq_s32(low, high));
-            }
-        }
-    }
-}
-
-fn dot_project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
-    assert_eq!(weights.len(), features.len() * sums.len(), "weights are rows × features");
-    const AT_ONCE: usize = 2 * ROW_VECTORS;
-    let stride = 4 * sums.len();
-    for (block, out) in sums.as_chunks_mut::<{ AT_ONCE * WIDTH }>().0.iter_mut().enumerate() {
-        // SAFETY: this function is reachable through `DOT` only; every row below has 16 · AT_ONCE bytes behind `block`.
-        unsafe {
-            let mut totals = [vdupq_n_s32(0); AT_ONCE];
-            for (row, group) in weights.chunks_exact(stride).zip(features.as_chunks::<4>().0) {
-                let row = row[block * 16 * AT_ONCE..][..16 * AT_ONCE].as_ptr().cast::<i8>();
-                let x = vreinterpretq_s8_s32(vld1q_dup_s32(group.as_ptr().cast()));
-                for (v, total) in totals.iter_mut().enumerate() {
-                    *total = sdot::<0>(*total, vld1q_s8(row.add(16 * v)), x);
-                }
-            }
-            for (out, total) in out.as_chunks_mut::<WIDTH>().0.iter_mut().zip(totals) {
-                vst1q_s32(out.as_mut_ptr(), total);
             }
         }
     }

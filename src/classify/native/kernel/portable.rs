@@ -4,7 +4,7 @@ use super::Table;
 use crate::classify::native::model::Conv;
 use crate::classify::native::shape::LANES;
 
-pub(super) static TABLE: Table = Table { name: "portable", conv_pool, project, recur };
+pub(super) static TABLE: Table = Table { name: "portable", conv_pool, project, project_steps: None, recur };
 
 /// The positions that a pooled one joins: line and band.
 const CORNERS: [(usize, usize); 4] = [(0, 0), (0, 1), (1, 0), (1, 1)];

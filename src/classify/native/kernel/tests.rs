@@ -89,9 +89,9 @@ impl Case {
             weights: &self.weights,
             bias: &self.bias,
             scales: Scales { mantissas: &self.mantissas, shifts: &self.shifts },
-            ties: true,
+            plain: false,
         };
-        conv.ties = conv.may_tie();
+        conv.plain = conv.is_plain();
         conv
     }
 
@@ -147,22 +147,25 @@ proptest! {
         seed: u64,
         rows in (1usize..=4).prop_map(|n| 64 * n),
         groups in 1usize..300,
+        steps in 1usize..=STEPS_AT_ONCE,
         weights in draws(),
         values in draws(),
     ) {
         let mut random = Random::new(seed);
-        let features: Vec<i8> = (0..4 * groups).map(|_| values.value(&mut random, 0, 127) as i8).collect();
+        let features: Vec<i8> = (0..steps * 4 * groups).map(|_| values.value(&mut random, 0, 127) as i8).collect();
         let packed: Vec<u8> =
             (0..4 * groups * rows).map(|_| weights.value(&mut random, -127, 127) as u8).collect();
-        let wanted: Vec<i32> = (0..rows)
-            .map(|row| {
+        let wanted: Vec<i32> = features
+            .chunks_exact(4 * groups)
+            .flat_map(|features| (0..rows).map(move |row| (features, row)))
+            .map(|(features, row)| {
                 let weight = |i: usize| i32::from(packed[(i / 4 * rows + row) * 4 + i % 4] as i8);
                 features.iter().enumerate().map(|(i, &x)| weight(i) * i32::from(x)).sum()
             })
             .collect();
         for kernel in Kernel::available() {
-            let mut sums = vec![-1; rows];
-            kernel.project(&packed, &features, &mut sums);
+            let mut sums = vec![-1; steps * rows];
+            kernel.project(&packed, steps, &features, &mut sums);
             prop_assert_eq!(&sums, &wanted, "{}", kernel.name());
         }
     }
@@ -211,25 +214,43 @@ fn the_largest_layers_are_equal_at_the_extremes() {
     }
 }
 
-/// Scales that bring sums to 0…127, where no result lies in the middle between two, and halves to eighths of small sums,
-/// where many do.
+/// How results come to lie in 0…127.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Results {
+    /// By small scales: none lies in the middle between two.
+    OfLargeSums,
+    /// Of small sums by scales just below a quarter, where none does either.
+    OfSmallSums,
+    /// Of small sums by halves to eighths: many do.
+    Ties,
+}
+
 #[test]
 fn results_in_range_are_equal_with_ties_and_without() {
     for (inputs, outputs, pooled) in [(1, 32, 64), (16, 16, 6), (32, 64, 32), (64, 128, 16)] {
-        for ties in [false, true] {
+        for results in [Results::OfLargeSums, Results::OfSmallSums, Results::Ties] {
             let mut case = Case::new(5, inputs, outputs, pooled, Draw::Uniform, Draw::Uniform);
             let outputs = 0..outputs as i32;
-            case.bias = le(outputs.clone().map(|o| if ties { o % 5 } else { 977 * o % 30_000 - 15_000 }));
-            case.shifts = le(outputs.clone().map(|o| if ties { 24 } else { 33 } + o % 3));
-            if ties {
-                case.mantissas = le(outputs.map(|_| 1 << 23));
+            let (bias, mantissa, shift): (fn(i32) -> i32, fn(i32) -> i32, i32) = match results {
+                Results::OfLargeSums => (|o| 977 * o % 30_000 - 15_000, |o| (3 << 22) + 9974 * o + 1, 33),
+                Results::OfSmallSums => (|o| 7 * o % 50 - 25, |_| (1 << 24) - 1, 26),
+                Results::Ties => (|o| o % 5, |_| 1 << 23, 24),
+            };
+            case.bias = le(outputs.clone().map(bias));
+            case.mantissas = le(outputs.clone().map(mantissa));
+            case.shifts = le(outputs.map(|o| shift + o % 3));
+            if results != Results::OfLargeSums {
                 case.weights.iter_mut().for_each(|w| *w = (*w as i8 % 2) as u8);
                 case.lines.iter_mut().flatten().for_each(|x| *x %= 4);
             }
+            assert_eq!(case.conv().plain, results != Results::Ties);
             let wanted = textbook(&case);
-            assert!(wanted.iter().filter(|&&y| y > 0 && y < 127).count() > wanted.len() / 4);
+            assert!(
+                wanted.iter().filter(|&&y| y > 0 && y < 127).count() > wanted.len() / 4,
+                "{inputs} {results:?}"
+            );
             for kernel in Kernel::available() {
-                assert!(case.run(kernel) == wanted, "{}: {inputs} ties: {ties}", kernel.name());
+                assert!(case.run(kernel) == wanted, "{}: {inputs} {results:?}", kernel.name());
             }
         }
     }

@@ -140,7 +140,7 @@ unsafe fn pool_block(
     sixteens: usize,
 ) {
     let finish = Finish::new(conv, block);
-    let pool = if conv.ties { pool::with_ties } else { pool::without_ties };
+    let pool = if conv.plain { pool::without_ties } else { pool::with_ties };
     let mut sums = MaybeUninit::uninit();
     for out in out.chunks_mut(2 * QUAD * conv.outputs) {
         let tiles = out.len() / conv.outputs / 2;

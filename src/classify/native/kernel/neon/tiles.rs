@@ -67,7 +67,8 @@ pub(super) fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
         for (values, out) in octets {
             products(values, &weights, inputs, &mut sums);
             for (tile, out) in out.chunks_exact_mut(outputs).enumerate() {
-                finish.finish([pool(&sums, tile, 0), pool(&sums, tile, 1)], &mut out[block..]);
+                let most = [0, 1].map(|half| pool(&sums, tile, half, finish.bias[half]));
+                finish.finish(most, &mut out[block..]);
             }
         }
     }
@@ -221,9 +222,9 @@ fn products(values: &[Words], weights: &[Words], inputs: usize, sums: &mut Sums)
     }
 }
 
-/// The largest of a tile's four sums, of four outputs.
+/// The largest of a tile's four sums and the bias, of four outputs.
 #[inline(always)]
-fn pool(sums: &Sums, tile: usize, half: usize) -> int32x4_t {
+fn pool(sums: &Sums, tile: usize, half: usize, bias: int32x4_t) -> int32x4_t {
     // SAFETY: there are four sums from `half` times four on; NEON is part of this architecture.
     unsafe {
         let m = |point: usize| vld1q_s32(sums[point][tile][WIDTH * half..][..WIDTH].as_ptr());
@@ -237,6 +238,6 @@ fn pool(sums: &Sums, tile: usize, half: usize) -> int32x4_t {
         let row = |line: usize| two([columns[0][line], columns[1][line], columns[2][line], columns[3][line]]);
         let (first, second) = (row(0), row(1));
         let most = vmaxq_s32(vmaxq_s32(first[0], first[1]), vmaxq_s32(second[0], second[1]));
-        vshrq_n_s32::<2>(most)
+        vsraq_n_s32::<2>(bias, most)
     }
 }

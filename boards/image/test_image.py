@@ -41,6 +41,22 @@ address = 0x70
 brightness = {brightness}
 """
 
+# What a person may have meant; the last settings that were right hold.
+BROKEN = "[display\nkind = "
+BRIGHTNESSES = (10, 20)
+# What is written when the power is cut: settings, of which one key changes, and an update.
+WRITER = """#!/bin/sh
+mkdir -p /run/card
+mount --bind /run/card /boot/firmware
+while :; do
+  for file in /opt/settings-*; do
+    cp $file /boot/firmware/harmonynet.toml
+    harmonynet-appliance settings
+  done
+done &
+while :; do harmonynet-appliance update /opt/update.deb; done
+"""
+
 # Copies what the archive brings into the root in memory, then does what the image's own program of this name does.
 SWITCH_ROOT = """#!/bin/sh
 cp -r /added/. /root/
@@ -69,11 +85,12 @@ RestartSec=1
 class Test:
     """One image in one emulator."""
 
-    def __init__(self, image: pathlib.Path, qemu: str, work: pathlib.Path) -> None:
+    def __init__(self, image: pathlib.Path, qemu: str, work: pathlib.Path, update: pathlib.Path) -> None:
         self.family = next(family for family in MACHINES if image.name.endswith(f"-{family}.img"))
         self.machine = MACHINES[self.family]
         self.qemu = qemu
         self.work = work
+        self.update = update
         self.log = work / "console.log"
         self.card = Card(image, work / "card.img")
         self.kernel = self.card.get(self.machine.kernel, work / "kernel")
@@ -81,9 +98,9 @@ class Test:
         self.words = self.card.get("cmdline.txt", work / "cmdline.txt").read_text().strip()
         self.eeprom = work / "display.bin"
         self.initramfs = work / "initramfs.img"
-        self.initramfs.write_bytes(
-            self.card.get("initramfs.img", work / "image-initramfs.img").read_bytes() + self._added()
-        )
+        images = self.card.get("initramfs.img", work / "image-initramfs.img").read_bytes()
+        # The kernel looks for the next archive at multiples of four.
+        self.initramfs.write_bytes(images + bytes(-len(images) % 4) + self._added())
         self.card.put("harmonynet.toml", SETTINGS.format(brightness=30))
 
     def _compile(self, source: str, *flags: str) -> bytes:
@@ -110,8 +127,15 @@ class Test:
     def _added(self) -> bytes:
         sysroot = f"--sysroot={TOP}/target/sysroot/{self.machine.sysroot}"
         system = "added/etc/systemd/system"
+        settings = {
+            f"added/opt/settings-{brightness}": (0o644, SETTINGS.format(brightness=brightness).encode())
+            for brightness in BRIGHTNESSES
+        }
         return archive(
             {
+                **settings,
+                "added/opt/update.deb": (0o644, self.update.read_bytes()),
+                "added/opt/writer": (0o755, WRITER.encode()),
                 "bin/switch_root": (0o755, SWITCH_ROOT.encode()),
                 "added/opt/player": (0o755, self._compile("player.c", sysroot, "-lasound")),
                 "added/opt/music.s32": (0o644, self._music()),
@@ -196,6 +220,36 @@ def hears(test: Test, bare_s: float) -> dict[str, float]:
     return {"listening_s": listening, "used_mib": (total - available) >> 10, "service_mib": service >> 10}
 
 
+def survives(test: Test, cuts: int, seed: int) -> dict[str, float]:
+    """Cuts the power while settings and an update are written; each time it must come up listening, with one of the settings."""
+    # From now on nobody but the device knows what was right.
+    test.card.put("harmonynet.toml", BROKEN)
+    chance = random.Random(seed)
+    whole = re.compile(rf"brightness = ({'|'.join(map(str, (30, *BRIGHTNESSES)))})$", re.MULTILINE)
+    listening_s: list[float] = []
+    programs: dict[str, int] = {}
+    for number in range(cuts + 1):
+        guest = test.boot()
+        listening_s.append(test.wait_until_listening(guest))
+        settings = guest.command("cat /etc/harmonynet/harmonynet.toml")
+        if not whole.search(settings) or "hw:CARD=Loopback" not in settings:
+            raise Failure(f"after cut {number} the settings are not whole:\n{settings}")
+        guest.expect(VERDICT, 300)
+        program = guest.command("readlink -f /run/harmonynet-appliance/program").strip()
+        programs[program] = programs.get(program, 0) + 1
+        if number == cuts:
+            guest.type("systemctl poweroff")
+            guest.ends(180)
+            break
+        guest.command("/opt/writer > /run/writer.log 2>&1 &")
+        delay = chance.uniform(0.5, 60)
+        time.sleep(delay)
+        guest.cut()
+        print(f"cut {number + 1} of {cuts}: {delay:4.1f} s into the writing, by {program}; listening after {listening_s[-1]:.1f} s", flush=True)
+    print(f"{cuts} power cuts, seed {seed}: listening with whole settings after each; programs that ran: {programs}", flush=True)
+    return {"cuts": cuts, "seed": seed, "slowest_listening_s": max(listening_s)}
+
+
 def main() -> int:
     """Runs the parts in order; the first thing that doesn't happen ends it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -203,15 +257,18 @@ def main() -> int:
     parser.add_argument("--qemu", default="qemu-system-aarch64")
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--update", type=pathlib.Path, required=True, help="the Debian package that is installed as an update")
     parser.add_argument("--work", type=pathlib.Path, default=TOP / "target/image/test")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     (options.work / "console.log").unlink(missing_ok=True)
     try:
-        test = Test(options.image, options.qemu, options.work)
+        test = Test(options.image, options.qemu, options.work, options.update)
         bare = test.bare_init()
         print(f"kernel start to a bare init: {bare:.1f} s", flush=True)
         result = {"bare_init_s": bare, **hears(test, bare)}
+        if options.cuts:
+            result |= survives(test, options.cuts, options.seed)
     except Failure as failure:
         print(f"FAILED: {failure}\nthe whole console: {options.work / 'console.log'}", file=sys.stderr)
         return 1

@@ -24,7 +24,7 @@ SEED ?= 1
 HOURS ?= 24
 SECONDS_EACH ?= 60
 
-.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn hil chaos soak fuzz sanitize bare-metal pictures clean
+.PHONY: help run small deb dist dist-check image test test-arm test-deb test-image test-train lint bench insn hil chaos soak fuzz sanitize bare-metal pictures clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,10 @@ dist: ## the program for PCs and every board: stripped, Debian package, bill of 
 dist-check: dist ## builds it again in another folder (TARGET=...: that alone): the same bytes must come out
 	.ci/dist check $(TARGET)
 
+image: ## an SD card's image for BOARD=pi-zero-2, pi-3 or pi-4 (wants root; downloads packages): target/image
+	@.ci/setup image
+	boards/image/build $(BOARD)
+
 test: ## every test: features one by one, the core without an operating system, the whole workspace, the documentation
 	@.ci/setup test
 	.ci/features check
@@ -75,6 +79,10 @@ test-deb: deb ## the package in a clean Debian root (wants root; downloads packa
 	@.ci/setup test-deb
 	.ci/deb-test target/deb.log
 
+test-image: ## boots the images of target/image in QEMU: music in, verdict out, twenty power cuts (CUTS=20; minutes each)
+	@.ci/setup test-image
+	boards/image/test $(BOARD)
+
 test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)
 	@.ci/setup test-train
 	[ -x target/train-venv/bin/python ] || python3 -m venv target/train-venv
@@ -91,7 +99,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features .ci/fuzz .ci/sanitize .ci/bare-metal .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm
+	shellcheck .ci/setup .ci/run .ci/features .ci/fuzz .ci/sanitize .ci/bare-metal .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm boards/image/build boards/image/test boards/image/init boards/image/root/usr/lib/harmonynet/*
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)

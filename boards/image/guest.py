@@ -1,0 +1,166 @@
+"""An emulated board with a card: started, watched through its serial console, commanded, switched off or cut from its power."""
+
+import os
+import pathlib
+import queue
+import re
+import subprocess
+import threading
+import time
+import typing
+
+MIB = 1 << 20
+
+
+class Failure(Exception):
+    """What did not happen, with what the board said last."""
+
+
+class Machine(typing.NamedTuple):
+    """How the emulator is told to be a board of an image's family."""
+
+    arguments: list[str]
+    kernel: str
+    device_tree: str
+    # The emulator's serial ports before the console.
+    ports_before: int
+    # The line's end of the kernel's command line: what the emulator can't do.
+    words: str
+    compiler: str
+    sysroot: str
+
+
+MACHINES: dict[str, Machine] = {
+    # The emulated power manager resets as soon as the watchdog is started, instead of when it runs out.
+    "pi-64": Machine(
+        ["-M", "raspi3b"],
+        "kernel8.img",
+        "bcm2837-rpi-3-b.dtb",
+        1,
+        "systemd.watchdog_sec=0",
+        "aarch64-linux-gnu-gcc",
+        "arm64",
+    ),
+}
+
+
+def run(*command: str | pathlib.Path, **options: typing.Any) -> subprocess.CompletedProcess[str]:
+    """A command that must succeed, for its output."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(map(str, command))}: {done.stderr.strip() or done.stdout.strip()}")
+    return done
+
+
+class Card:
+    """A copy of the image on a card of the next power of two, which the emulator wants."""
+
+    def __init__(self, image: pathlib.Path, path: pathlib.Path) -> None:
+        self.path = path
+        run("cp", "--sparse=always", image, path)
+        size = 1 << (path.stat().st_size - 1).bit_length()
+        os.truncate(path, size)
+        # The first partition's first sector, in the table of the first sector.
+        with path.open("rb") as card:
+            start = int.from_bytes(card.read(512)[454:458], "little")
+        self.fat = f"{path}@@{start * 512}"
+
+    def put(self, name: str, text: str) -> None:
+        """Writes a file of the FAT partition, as a person does at a PC."""
+        done = subprocess.run(["mcopy", "-o", "-i", self.fat, "-", f"::{name}"], input=text.encode(), check=False)
+        if done.returncode != 0:
+            raise Failure(f"{name} cannot be written to the card's FAT partition")
+
+    def get(self, name: str, to: pathlib.Path) -> pathlib.Path:
+        """Copies a file of the FAT partition."""
+        run("mcopy", "-n", "-o", "-i", self.fat, f"::{name}", to)
+        return to
+
+
+class Guest:
+    """The emulated board."""
+
+    def __init__(self, command: list[str], log: pathlib.Path) -> None:
+        self.started = time.monotonic()
+        self.lines: queue.Queue[str | None] = queue.Queue()
+        self.said: list[str] = []
+        self._log = log.open("a", encoding="utf-8")
+        self._log.write(f"$ {' '.join(command)}\n")
+        self._commands = 0
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for raw in self.process.stdout:
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            self._log.write(f"{time.monotonic() - self.started:8.2f} {line}\n")
+            self._log.flush()
+            self.lines.put(line)
+        self.lines.put(None)
+
+    def expect(self, pattern: str, seconds: float) -> re.Match[str]:
+        """Waits for a line of the console."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise self._failure(f"no line /{pattern}/ within {seconds:.0f} s") from None
+            if line is None:
+                raise self._failure(f"the emulator ended before a line /{pattern}/")
+            self.said.append(line)
+            if found := re.search(pattern, line):
+                return found
+
+    def _failure(self, what: str) -> Failure:
+        return Failure("\n".join([what, "the console's last lines:", *self.said[-30:]]))
+
+    def command(self, text: str, seconds: float = 120) -> str:
+        """What a command of the board's shell prints; it must succeed."""
+        self._commands += 1
+        mark = f"@@{self._commands}"
+        self.type(f"echo; echo '{mark}' begins; {{ {text}; }} < /dev/null 2>&1; echo; echo {mark}=$?")
+        self.expect(rf"^{mark} begins$", seconds)
+        begin = len(self.said)
+        code = self.expect(rf"^{mark}=(\d+)$", seconds).group(1)
+        # What the kernel and the journal say goes to the same console.
+        output = [line for line in self.said[begin:-1] if line and not re.match(r"\[ *\d+\.\d+\]", line)]
+        if code != "0":
+            raise self._failure(f"`{text}` failed with {code}")
+        return "\n".join(output)
+
+    def type(self, text: str) -> None:
+        """A line for the board's shell."""
+        assert self.process.stdin
+        self.process.stdin.write(text.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def ends(self, seconds: float) -> None:
+        """Waits for the board to switch itself off."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise self._failure(f"not switched off within {seconds:.0f} s") from None
+
+    def cut(self) -> None:
+        """Cuts the power."""
+        self.process.kill()
+        self.process.wait()
+
+
+def archive(files: dict[str, tuple[int, bytes]]) -> bytes:
+    """An initramfs of these files with their modes, padded so that it can follow another one (newc, of the kernel's documentation
+    initramfs-buffer-format)."""
+    out = bytearray()
+    entries: dict[str, tuple[int, bytes]] = {}
+    for path in files:
+        for folder in reversed(pathlib.PurePosixPath(path).parents[:-1]):
+            entries[str(folder)] = (0o40755, b"")
+        entries[path] = (0o100000 | files[path][0], files[path][1])
+    entries["TRAILER!!!"] = (0, b"")
+    for number, (name, (mode, content)) in enumerate(entries.items(), 1):
+        fields = [number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0]
+        for part in (b"070701" + b"".join(b"%08x" % field for field in fields) + name.encode() + b"\0", content):
+            out += part + bytes(-len(part) % 4)
+    return bytes(out)

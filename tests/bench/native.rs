@@ -45,9 +45,11 @@ fn main() -> Result<(), Failure> {
         full.push(&model, kernels[0], bands);
     });
     println!("\n== a verdict alone: {} LSTM steps", WindowLength::SHIPPED.steps());
-    let verdict = |kernel| drop(black_box(full.logits(black_box(&model), kernel)));
-    let mut contenders: Vec<Contender> =
-        kernels.iter().map(|&kernel| Contender::here(kernel.name(), move || verdict(kernel))).collect();
+    let verdict = |kernel: Kernel| {
+        let (mut full, model) = (full.clone(), &model);
+        Contender::here(kernel.name(), move || drop(black_box(full.logits(black_box(model), kernel))))
+    };
+    let mut contenders: Vec<Contender> = kernels.iter().copied().map(verdict).collect();
     interleave(&mut contenders)?.print(1.0, "verdict");
 
     println!("\n== convolutions of a window: share of the instruction set's measured peak");

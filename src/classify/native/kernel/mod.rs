@@ -47,6 +47,9 @@ use super::model::{Conv, Rows};
 /// Most steps that are projected in one go.
 pub(super) const STEPS_AT_ONCE: usize = 4;
 
+/// Weights, a number of steps up to [`STEPS_AT_ONCE`], their features, their sums.
+type ProjectSteps = fn(&[u8], usize, &[i8], &mut [i32]);
+
 /// The functions of one instruction set. Shapes are those of the model's views; a wrong one panics.
 struct Table {
     name: &'static str,
@@ -55,9 +58,8 @@ struct Table {
     conv_pool: fn(&Conv<'_>, [&[i8]; 4], &mut [i8]),
     /// Sums per row of `[group][row][4]` weights times features.
     project: fn(&[u8], &[i8], &mut [i32]),
-    /// The same for several steps, whose number is given, at most [`STEPS_AT_ONCE`]: where that reads the weights once for all
-    /// of them.
-    project_steps: Option<fn(&[u8], usize, &[i8], &mut [i32])>,
+    /// The same for several steps, where that reads the weights once for all of them.
+    project_steps: Option<ProjectSteps>,
     /// Sums per row of i16 `[pair][row][2]` weights times a state.
     recur: fn(&[u8], &[i16], &mut [i32]),
     /// What rows' sums are worth, as [`Rows::finish`] says, in place: rows come in multiples of [`LANES`](super::shape::LANES).

@@ -253,14 +253,18 @@ fn results_in_range_are_equal_with_ties_and_without() {
         for results in [Results::OfLargeSums, Results::OfSmallSums, Results::Ties] {
             let mut case = Case::new(5, inputs, outputs, pooled, Draw::Uniform, Draw::Uniform);
             let outputs = 0..outputs as i32;
-            let (bias, mantissa, shift): (fn(i32) -> i32, fn(i32) -> i32, i32) = match results {
-                Results::OfLargeSums => (|o| 977 * o % 30_000 - 15_000, |o| (3 << 22) + 9974 * o + 1, 33),
-                Results::OfSmallSums => (|o| 7 * o % 50 - 25, |_| (1 << 24) - 1, 26),
-                Results::Ties => (|o| o % 5, |_| 1 << 23, 24),
+            let each = |value: fn(i32) -> i32| le(outputs.clone().map(value));
+            (case.bias, case.mantissas, case.shifts) = match results {
+                Results::OfLargeSums => (
+                    each(|o| 977 * o % 30_000 - 15_000),
+                    each(|o| (3 << 22) + 9974 * o + 1),
+                    each(|o| 33 + o % 3),
+                ),
+                Results::OfSmallSums => {
+                    (each(|o| 7 * o % 50 - 25), each(|_| (1 << 24) - 1), each(|o| 26 + o % 3))
+                }
+                Results::Ties => (each(|o| o % 5), each(|_| 1 << 23), each(|o| 24 + o % 3)),
             };
-            case.bias = le(outputs.clone().map(bias));
-            case.mantissas = le(outputs.clone().map(mantissa));
-            case.shifts = le(outputs.map(|o| shift + o % 3));
             if results != Results::OfLargeSums {
                 case.weights.iter_mut().for_each(|w| *w = (*w as i8 % 2) as u8);
                 case.lines.iter_mut().flatten().for_each(|x| *x %= 4);

@@ -22,9 +22,9 @@ pub enum Effort {
     Rest,
 }
 
-/// Decides how much is done, by how much waits.
+/// Decides how much is done, by how much waits in a queue of 256 blocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Governor {
+pub struct Governor {
     resting: bool,
 }
 
@@ -37,7 +37,7 @@ impl Governor {
     const CAUGHT_UP: usize = 4;
 
     /// What to do with the next block, with `waiting` more behind it.
-    pub(super) fn effort(&mut self, waiting: usize) -> Effort {
+    pub fn effort(&mut self, waiting: usize) -> Effort {
         self.resting = waiting >= Self::TOO_LATE || (self.resting && waiting > Self::CAUGHT_UP);
         match self.resting {
             true => Effort::Rest,

@@ -19,9 +19,9 @@ use crossbeam_channel::{
     Receiver as NewsReceiver, RecvTimeoutError, Sender as NewsSender, TrySendError, bounded,
 };
 
+use super::Governor;
 use super::Recognizer;
 use super::capture_counts::CaptureCounts;
-use super::effort::Governor;
 use super::queue::{QUEUE_BLOCKS, Sender, Sound, SoundQueue};
 use super::tracer::{Tracer, Watch};
 use crate::capture::{Capture, CaptureError, Clock, Counters, Granted, Microphone, Supervisor, SystemClock};

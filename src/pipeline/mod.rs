@@ -3,7 +3,7 @@
 //! | module | what it does | needs |
 //! | --- | --- | --- |
 //! | [`Recognizer`] | blocks of sound in, verdicts out: front-end, classifier and decision as one | nothing |
-//! | [`Effort`] | what is given up where recognizing is too slow | nothing |
+//! | [`Effort`], [`Governor`] | what is given up where recognizing is too slow | nothing |
 //! | [`GLIMPSE_SAMPLES`] | what pictures of the sound show, if anybody watches | nothing |
 //! | [`recording`] | a whole recording in, one verdict out | `std` |
 //! | [`listen`] | the threads of live listening | `std` |
@@ -30,7 +30,7 @@ pub mod refresher;
 #[cfg(feature = "std")]
 pub mod tracer;
 
-pub use effort::Effort;
+pub use effort::{Effort, Governor};
 pub use glimpses::GLIMPSE_SAMPLES;
 #[cfg(feature = "std")]
 pub use priority::real_time_is_granted;

@@ -1,7 +1,7 @@
 //! Records as bytes and back: postcard in COBS frames, each ended by a zero. The only file that names `postcard`.
 
-use serde::de::DeserializeOwned;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// More bytes than any frame has.
 pub const FRAME_BYTES: usize = 32;

@@ -147,7 +147,8 @@ mod tests {
         // The formula in f64, without the parabolas' third harmonic and with edges as steep.
         let exact = |n: f64| {
             let seconds = n / 48_000.0;
-            (std::f64::consts::TAU * (500.0 * seconds + 7000.0 * seconds * seconds / (2.0 * 1024.0 / 48_000.0)))
+            (std::f64::consts::TAU
+                * (500.0 * seconds + 7000.0 * seconds * seconds / (2.0 * 1024.0 / 48_000.0)))
                 .sin()
         };
         let (mut both, mut ours, mut theirs) = (0.0, 0.0, 0.0);

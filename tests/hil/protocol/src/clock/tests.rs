@@ -29,11 +29,13 @@ impl Crystal {
 }
 
 fn crystals() -> impl Strategy<Value = Crystal> {
-    (0.0..1e13, -1.0..1.0, 0.0..1.0, 5.0..500.0).prop_map(|(ahead, share, rest, swing_seconds): (f64, _, _, _)| {
-        // Together less than the assumption: base and swing may have the same sign.
-        let base_ppm: f64 = 249.0 * share;
-        Crystal { ahead, base_ppm, swing_ppm: (249.0 - base_ppm.abs()) * rest, swing_seconds }
-    })
+    (0.0..1e13, -1.0..1.0, 0.0..1.0, 5.0..500.0).prop_map(
+        |(ahead, share, rest, swing_seconds): (f64, _, _, _)| {
+            // Together less than the assumption: base and swing may have the same sign.
+            let base_ppm: f64 = 249.0 * share;
+            Crystal { ahead, base_ppm, swing_ppm: (249.0 - base_ppm.abs()) * rest, swing_seconds }
+        },
+    )
 }
 
 /// Waits, ways there and back and the device's own time: milliseconds, mostly short, some very long.
@@ -114,12 +116,14 @@ proptest! {
 fn many_exchanges_are_better_than_one_of_them() {
     let crystal = Crystal { ahead: 7e9, base_ppm: 40.0, swing_ppm: 0.0, swing_seconds: 5.0 };
     // Either way is short now and then, but never both at once.
-    let delays: Vec<_> = (0..100)
-        .map(|n| if n % 2 == 0 { (2.0, 0.05, 0.01, 1.0) } else { (2.0, 1.0, 0.01, 0.05) })
-        .collect();
+    let delays: Vec<_> =
+        (0..100).map(|n| if n % 2 == 0 { (2.0, 0.05, 0.01, 1.0) } else { (2.0, 1.0, 0.01, 0.05) }).collect();
     let (exchanges, _) = session(&crystal, &delays);
     let within = |exchanges| {
-        Comparison::new(exchanges, TICK as u32).offset(exchanges[exchanges.len() / 2].received).unwrap().within
+        Comparison::new(exchanges, TICK as u32)
+            .offset(exchanges[exchanges.len() / 2].received)
+            .unwrap()
+            .within
     };
     assert!(within(&exchanges[50..51]) > 500_000.0);
     assert!(within(&exchanges) < 60_000.0, "{}", within(&exchanges));

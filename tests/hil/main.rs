@@ -95,7 +95,7 @@ fn finds_known_delays() -> Result<(), Failed> {
     let output = latency(&rig, &["--json", files[0], "--csv", files[1], "--junit", files[2]]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stdout));
-    let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
     let outside = &report["outside"];
     for what in ["onset_error_samples", "rig_error_ms", "path_ms", "transport_ms"] {
         assert!(outside[what]["n"].as_u64().unwrap() >= 200, "{what}: {}", outside[what]);

@@ -19,7 +19,7 @@ SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/
 # Which rig measures: a file of tests/hil.
 RIG ?= virtual
 
-.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn hil bare-metal pictures clean
+.PHONY: help run small deb dist dist-check test test-arm test-deb test-train lint bench insn hil pico bare-metal pictures clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -79,13 +79,15 @@ test-train: ## the training recipe's tests, in a Python environment in target/ (
 lint: ## formatting, clippy, documentation, licences of dependencies, scripts, the model card's tables
 	@.ci/setup lint
 	cargo fmt --all --check
-	@# The firmware is a workspace of its own: its lock file goes stale unseen when the library's dependencies change.
-	cargo metadata --locked --quiet --format-version 1 --manifest-path tests/bare-metal/Cargo.toml >/dev/null
+	@# Firmwares are workspaces of their own: a lock file goes stale unseen when the library's dependencies change.
+	for firmware in tests/bare-metal tests/hil/pico; do \
+	  cargo metadata --locked --quiet --format-version 1 --manifest-path $$firmware/Cargo.toml >/dev/null; \
+	  cargo fmt --check --manifest-path $$firmware/Cargo.toml; done
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm
+	shellcheck .ci/setup .ci/run .ci/features .ci/bare-metal .ci/pico .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)
@@ -115,6 +117,10 @@ hil: ## how long sound takes to the display, measured from outside: RIG=virtual 
 	@.ci/setup run
 	cargo build --release --locked
 	target/release/harmonynet latency --rig tests/hil/$(RIG).toml
+
+pico: ## the firmware of the rigs' stimulus and stopwatch, a Raspberry Pi Pico: target/pico/harmonynet-pico.uf2
+	@.ci/setup pico
+	.ci/pico
 
 clean: ## remove everything that was built
 	cargo clean

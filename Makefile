@@ -24,7 +24,7 @@ SEED ?= 1
 HOURS ?= 24
 SECONDS_EACH ?= 60
 
-.PHONY: help run small deb dist dist-check image test test-arm test-deb test-image test-train lint bench insn hil chaos soak fuzz sanitize bare-metal pictures clean
+.PHONY: help run small deb dist dist-check image test test-arm test-deb test-image test-train lint bench insn hil pico chaos soak fuzz sanitize bare-metal pictures clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -92,14 +92,15 @@ test-train: ## the training recipe's tests, in a Python environment in target/ (
 lint: ## formatting, clippy, documentation, licences of dependencies, scripts, the model card's tables
 	@.ci/setup lint
 	cargo fmt --all --check
-	@# The firmware and the fuzz targets are workspaces of their own: a lock file goes stale unseen when the library's dependencies change.
-	cargo metadata --locked --quiet --format-version 1 --manifest-path tests/bare-metal/Cargo.toml >/dev/null
-	cargo metadata --locked --quiet --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
+	@# Firmwares and fuzz targets are workspaces of their own: a lock file goes stale unseen when the library's dependencies change.
+	for apart in tests/bare-metal tests/hil/pico tests/fuzz; do \
+	  cargo metadata --locked --quiet --format-version 1 --manifest-path $$apart/Cargo.toml >/dev/null; \
+	  cargo fmt --check --manifest-path $$apart/Cargo.toml; done
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
-	shellcheck .ci/setup .ci/run .ci/features .ci/fuzz .ci/sanitize .ci/bare-metal .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm boards/image/build boards/image/test boards/image/init boards/image/root/usr/lib/harmonynet/*
+	shellcheck .ci/setup .ci/run .ci/features .ci/fuzz .ci/sanitize .ci/bare-metal .ci/pico .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm boards/image/build boards/image/test boards/image/init boards/image/root/usr/lib/harmonynet/*
 	python3 models/train/assemble.py --check >/dev/null
 
 bench: ## costs beside librosa and others: tables, and target/bench.json (PART=frontend, engines, stream, ...: one table)
@@ -129,6 +130,10 @@ hil: ## how long sound takes to the display, measured from outside: RIG=virtual 
 	@.ci/setup run
 	cargo build --release --locked
 	target/release/harmonynet latency --rig tests/hil/$(RIG).toml
+
+pico: ## the firmware of the rigs' stimulus and stopwatch, a Raspberry Pi Pico: target/pico/harmonynet-pico.uf2
+	@.ci/setup pico
+	.ci/pico
 
 chaos: ## every fault around the real program, and a million events: writes the tables of tests/chaos/README.md (SEED=7: another run)
 	@.ci/setup chaos

@@ -1,11 +1,14 @@
 //! `latency`: how long sound takes to the display, measured from outside.
 
 mod check;
+mod link;
 mod live;
 mod observation;
 mod onset;
+mod pico_rig;
 mod report;
 mod rig_file;
+mod serial;
 mod stimulus;
 mod virtual_rig;
 
@@ -30,6 +33,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   harmonynet latency                               on simulated time, without any hardware
   harmonynet latency --rig tests/hil/virtual.toml  the rig that the file describes
+  harmonynet latency --rig tests/hil/gpio.toml --port /dev/ttyACM0
   harmonynet latency --json latency.json --junit latency.xml --csv latency.csv
 
 A rig plays bursts and music, finds each sound's onset in what the microphone heard, and watches the display. Two latencies
@@ -43,6 +47,10 @@ pub(crate) struct LatencyArgs {
     /// The rig and its thresholds; without it a rig that needs no hardware
     #[arg(long, value_name = "FILE")]
     rig: Option<PathBuf>,
+
+    /// Serial port of the rig's stopwatch, instead of the one in its file
+    #[arg(long, value_name = "PORT")]
+    port: Option<PathBuf>,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -65,11 +73,14 @@ pub(crate) fn run(args: &LatencyArgs, loaded: &Loaded) -> Result<()> {
     let before = super::doctor::conditions(loaded)?;
     let package = args.model.package()?;
     let labels = package.manifest().labels();
-    let session = Session::new(&rig.stimulus);
-    let listener = listener_of(args, &package)?;
     let seen = match &rig.mode {
         Mode::Virtual(simulated) => {
+            let session = Session::new(&rig.stimulus);
+            let listener = listener_of(args, &package)?;
             virtual_rig::observe(simulated, &session, rig.stimulus.seed, listener, &labels)?
+        }
+        Mode::Gpio(wired) | Mode::Acoustic(wired) => {
+            pico_rig::observe(wired, args.port.as_ref().unwrap_or(&wired.port), &rig.stimulus)?
         }
     };
     let spec = package.manifest().frontend.spec;
@@ -90,8 +101,9 @@ pub(crate) fn run(args: &LatencyArgs, loaded: &Loaded) -> Result<()> {
         rig,
         fill_ms: 1000.0 * fill,
         granted: seen.granted,
-        overruns: seen.overruns,
-        lost: seen.lost,
+        through: seen.through,
+        clocks: seen.clocks,
+        losses: seen.losses,
         found,
         live,
         before,

@@ -4,6 +4,7 @@
 //! feeds scenes ──── the latest scene ────▶ display thread
 //! never waits       older ones are lost    shows it, then waits out the rest of a picture's time
 //! ```
+//! Levels come at that rate; a scene that says something else (another state, genre or fault) is shown at once.
 //! A bus that is slow, hangs or fails costs pictures, nothing else. Not for displays that must see every scene.
 
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::tracer::Tracer;
 use crate::display::{Display, DisplayError};
-use crate::flow::{SampleIndex, Scene};
+use crate::flow::{SampleIndex, Scene, State};
 use crate::spec::SAMPLE_RATE_HZ;
 
 /// How long a display may take for its last picture. A bus may hang for as long as its driver likes: the thread is left
@@ -43,6 +44,8 @@ struct Papers {
     latest: Option<(Scene, Instant)>,
     /// Whether the display's thread has seen it.
     is_seen: bool,
+    /// Whether something else has been said since the display's thread saw a scene.
+    is_news: bool,
     is_last: bool,
     error: Option<DisplayError>,
 }
@@ -91,6 +94,8 @@ impl Display for Refresher {
         if let Some(error) = papers.error {
             return Err(error);
         }
+        papers.is_news |=
+            papers.latest.as_ref().is_none_or(|(last, _)| says_another(last.state, scene.state));
         papers.latest = Some((scene.clone(), Instant::now()));
         papers.is_seen = false;
         self.desk.is_changed.notify_one();
@@ -127,7 +132,7 @@ fn refresh(desk: &Desk, mut display: impl Display, period: Duration, tracer: Opt
         if is_last && papers.is_seen {
             return;
         }
-        papers.is_seen = true;
+        (papers.is_seen, papers.is_news) = (true, false);
         drop(papers);
         let began = Instant::now();
         let from = scene.at;
@@ -142,10 +147,21 @@ fn refresh(desk: &Desk, mut display: impl Display, period: Duration, tracer: Opt
             return;
         }
         let mut papers = desk.lock();
-        // Until the picture's time is over, unless it was the last.
-        while let Some(rest) = period.checked_sub(began.elapsed()).filter(|_| !papers.is_last) {
+        // Until the picture's time is over, unless it was the last or says what isn't so any more.
+        let waits = |papers: &Papers| !papers.is_last && !papers.is_news;
+        while let Some(rest) = period.checked_sub(began.elapsed()).filter(|_| waits(&papers)) {
             papers = desk.is_changed.wait_timeout(papers, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+/// Whether one state says something else than the other, not only with another confidence.
+fn says_another(before: State, now: State) -> bool {
+    match (before, now) {
+        (State::Genre { label: before, .. }, State::Genre { label: now, .. })
+        | (State::Unsure { label: before, .. }, State::Unsure { label: now, .. }) => before != now,
+        (State::Fault { fault: before }, State::Fault { fault: now }) => before != now,
+        _ => std::mem::discriminant(&before) != std::mem::discriminant(&now),
     }
 }
 
@@ -162,6 +178,7 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
 
     use super::*;
+    use crate::flow::Fault;
 
     /// A display that says what it shows, and waits for leave each time.
     struct Slow {
@@ -199,6 +216,47 @@ mod tests {
         }
         give.send(Ok(())).unwrap();
         assert_eq!(shown.recv(), Ok(999), "not what was missed");
+    }
+
+    /// One picture an hour: what is shown nevertheless was not waited for.
+    #[test]
+    fn another_genre_is_shown_at_once_and_another_confidence_is_not() {
+        let (shows, shown) = channel();
+        let (give, leave) = channel();
+        give.send(Ok(())).unwrap();
+        give.send(Ok(())).unwrap();
+        let period = Duration::from_secs(3600);
+        let desk = Arc::new(Desk::default());
+        let theirs = Arc::clone(&desk);
+        let thread = std::thread::spawn(move || refresh(&theirs, Slow { shows, leave }, period, None));
+        let (_, ended) = sync_channel(0);
+        let mut display = Refresher { desk, ended };
+        let genre =
+            |number, label, confidence| Scene { state: State::Genre { label, confidence }, ..scene(number) };
+        display.show(&genre(1, 4, 0.5)).unwrap();
+        assert_eq!(shown.recv(), Ok(1));
+        display.show(&genre(2, 4, 0.9)).unwrap();
+        assert!(!display.desk.lock().is_news, "the same genre waits for its picture");
+        display.show(&genre(3, 5, 0.4)).unwrap();
+        assert_eq!(shown.recv(), Ok(3));
+        drop(give);
+        display.desk.lock().is_last = true;
+        display.desk.is_changed.notify_one();
+        thread.join().unwrap();
+        assert_eq!(shown.try_iter().count(), 0);
+    }
+
+    #[test]
+    fn what_a_state_says_is_its_kind_and_its_label() {
+        let (genre, unsure) = (
+            |label, confidence| State::Genre { label, confidence },
+            State::Unsure { label: 1, confidence: 0.2 },
+        );
+        assert!(!says_another(genre(1, 0.5), genre(1, 0.6)) && !says_another(State::Silence, State::Silence));
+        assert!(says_another(genre(1, 0.5), genre(2, 0.5)) && says_another(unsure, genre(1, 0.5)));
+        assert!(says_another(State::Listening, State::Silence));
+        let fault = |fault| State::Fault { fault };
+        assert!(says_another(fault(Fault::Classifier), fault(Fault::MicrophoneLost)));
     }
 
     #[test]

@@ -67,12 +67,19 @@ struct Way {
     frame: Nanos,
     scored: Nanos,
     decided: Nanos,
+    /// Whether it says something else than the verdict before it.
+    is_news: bool,
     /// Writing it to the display, where that is known.
     written: Option<(Nanos, Nanos)>,
 }
 
 impl Way {
-    fn of(verdict: &VerdictTimes, period: &PeriodRecord, written: Option<(Nanos, Nanos)>) -> Self {
+    fn of(
+        verdict: &VerdictTimes,
+        is_news: bool,
+        period: &PeriodRecord,
+        written: Option<(Nanos, Nanos)>,
+    ) -> Self {
         let at = |after: u32| verdict.taken.saturating_add(u64::from(after));
         Self {
             captured: if let Stamp::At(at) = period.captured() { Some(at) } else { None },
@@ -82,6 +89,7 @@ impl Way {
             frame: at(verdict.frame_after),
             scored: at(verdict.scored_after),
             decided: at(verdict.decided_after),
+            is_news,
             written,
         }
     }
@@ -108,6 +116,21 @@ fn written(records: &[Record]) -> HashMap<SampleIndex, (Nanos, Nanos)> {
     written
 }
 
+/// Verdicts for which something was computed, and whether each says something else than the one before it.
+fn computed(mut verdicts: Vec<VerdictTimes>) -> Vec<(VerdictTimes, bool)> {
+    verdicts.sort_by_key(|verdict| verdict.taken + u64::from(verdict.decided_after));
+    let mut before = None;
+    let mut news = Vec::new();
+    for verdict in verdicts {
+        let says = (verdict.state, verdict.label);
+        let is_news = before.replace(says).is_some_and(|before| before != says);
+        if verdict.scored_after > 0 {
+            news.push((verdict, is_news));
+        }
+    }
+    news
+}
+
 /// Each stage's mean time over the sum of all.
 fn shares(stages: &[Timing]) -> Vec<(&'static str, f64)> {
     let total: f64 = stages.iter().filter_map(|(_, times)| times.mean()).sum();
@@ -131,23 +154,23 @@ impl Stages {
                     told.lost.0 += u64::from(period.lost);
                     told.lost.1 += usize::from(period.lost > 0);
                 }
-                Record::Verdict(verdict) if verdict.scored_after > 0 => verdicts.push(*verdict),
+                Record::Verdict(verdict) => verdicts.push(*verdict),
                 Record::Shown(shown) => {
                     told.counts.2 += 1;
                     told.failed_writes += usize::from(!shown.ok);
                 }
                 Record::Fault(fault) => told.faults.push(*fault),
-                Record::Verdict(_) => {}
             }
         }
+        let verdicts = computed(verdicts);
         (told.counts.0, told.counts.1) = (periods.len(), verdicts.len());
         told.load =
             periods.values().map(|period| period.cost() as f64 / period.length().max(1) as f64).collect();
         let ways: Vec<Way> = verdicts
             .iter()
-            .filter_map(|verdict| {
+            .filter_map(|(verdict, is_news)| {
                 let written = written.get(&verdict.at).copied();
-                periods.get(&verdict.read).map(|period| Way::of(verdict, period, written))
+                periods.get(&verdict.read).map(|period| Way::of(verdict, *is_news, period, written))
             })
             .collect();
         told.time(&ways);
@@ -169,6 +192,10 @@ impl Stages {
             ("sound to read", each(|way| way.captured.map(|at| micros(at, way.read)))),
             ("period to verdict", each(|way| Some(micros(way.read, way.decided)))),
             ("verdict to display", each(|way| way.written.map(|(_, ended)| micros(way.decided, ended)))),
+            (
+                "  another genre or state",
+                each(|way| way.written.filter(|_| way.is_news).map(|(_, ended)| micros(way.decided, ended))),
+            ),
             ("period to display", each(|way| way.written.map(|(_, ended)| micros(way.read, ended)))),
         ];
         let decided = self.stages.iter().take_while(|(name, _)| *name != "to display").count();
@@ -204,6 +231,8 @@ mod tests {
             told_after: 47_000,
             ..VerdictTimes::default()
         };
+        // What was said before, without its period.
+        let before = VerdictTimes { at: 5, state: 1, read: 1, taken: 900_000, ..VerdictTimes::default() };
         let note = Shown { at: 7, is_note: true, ok: true, begun: 1_080_000, ended_after: 1_000 };
         let picture = Shown { at: 7, is_note: false, ok: true, begun: 1_082_000, ended_after: 8_000 };
         // The same scene once more, because nothing newer came: that isn't when the verdict was shown.
@@ -211,6 +240,7 @@ mod tests {
         let records = [
             Record::Shown(note),
             Record::Verdict(verdict),
+            Record::Verdict(before),
             Record::Period(period),
             Record::Shown(picture),
             Record::Shown(again),
@@ -233,6 +263,7 @@ mod tests {
             ("sound to read", 100.0),
             ("period to verdict", 76.0),
             ("verdict to display", 14.0),
+            ("  another genre or state", 14.0),
             ("period to display", 90.0),
         ];
         assert_eq!(middle(&told.paths), paths);

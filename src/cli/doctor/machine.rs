@@ -1,6 +1,6 @@
 //! The machine that is examined: its files below a root folder, and what only the running system can answer.
 //!
-//! The only file that names `rustix::fs`.
+//! Beside the serial port of `latency` the only file that names `rustix::fs`.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};

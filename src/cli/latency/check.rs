@@ -31,8 +31,9 @@ pub(super) fn checks(thresholds: &Thresholds, found: &Findings, seen: &Observati
         ("decision_max_ms", thresholds.decision_max_ms, found.decision.max()),
         ("missed", thresholds.missed, Some(found.missed as f64)),
         ("false", thresholds.r#false, Some(found.false_ones as f64)),
-        ("overruns", thresholds.overruns, Some(seen.overruns as f64)),
-        ("lost_frames", thresholds.lost_frames, Some(seen.lost as f64)),
+        ("overruns", thresholds.overruns, seen.losses.map(|(overruns, _)| overruns as f64)),
+        ("lost_frames", thresholds.lost_frames, seen.losses.map(|(_, lost)| lost as f64)),
+        ("clock_error_ms", thresholds.clock_error_ms, seen.clocks.as_ref().map(|clocks| clocks.worst / 1e6)),
     ];
     all.into_iter().filter_map(|(name, most, found)| most.map(|most| Check { name, found, most })).collect()
 }

@@ -4,12 +4,15 @@ use harmonynet::capture::Granted;
 use harmonynet::trace::distribution::Distribution;
 
 use super::onset::MatchedFilter;
+use super::pico_rig::Clocks;
 use super::stimulus::{RATE_HZ, chirp};
 
 /// How far a burst's onset may lie from where it is expected, seconds: sound comes 17 m far.
 const ONSET_WITHIN: f64 = 0.05;
 /// How long after its onset a burst's level is waited for, seconds: until the next one.
 const LEVEL_WITHIN: f64 = 0.5;
+/// How long before its onset it may seem to be lit, seconds: two edges of one wire are stamped 24 ns apart.
+const BEFORE: f64 = 1e-6;
 /// How long after its begin a decision on a piece is waited for, seconds.
 const DECISION_WITHIN: f64 = 9.0;
 
@@ -18,23 +21,34 @@ const DECISION_WITHIN: f64 = 9.0;
 pub(super) struct Observation {
     /// What the microphone granted.
     pub(super) granted: Option<Granted>,
-    /// What the microphone heard, at [`RATE_HZ`].
-    pub(super) recording: Vec<f32>,
+    /// What the rig is and hangs on, where no microphone granted anything.
+    pub(super) through: String,
+    /// What the microphone heard, at [`RATE_HZ`]; absent where the rig has none of its own.
+    pub(super) recording: Option<Vec<f32>>,
     /// When bursts and pieces left the loudspeaker.
     pub(super) bursts: Vec<f64>,
     pub(super) pieces: Vec<f64>,
     /// From when on there is music, in which levels come and go.
     pub(super) music_from: f64,
-    /// When the level's light went on, and when the device says that it wrote that.
-    pub(super) levels: Vec<f64>,
-    pub(super) writes: Vec<f64>,
+    /// When the level's light went on.
+    pub(super) levels: Vec<Light>,
     /// When a genre, or doubt about one, was shown where none was shown before.
     pub(super) decisions: Vec<f64>,
     /// What the rig itself adds.
     pub(super) declared: Declared,
-    /// Losses of the microphone, and samples lost at 22,050 Hz.
-    pub(super) overruns: u64,
-    pub(super) lost: u64,
+    /// How the clocks of rig and host compare, where they are two.
+    pub(super) clocks: Option<Clocks>,
+    /// Losses of the microphone, and samples lost at 22,050 Hz; absent where the rig can't know.
+    pub(super) losses: Option<(u64, u64)>,
+}
+
+/// A light that went on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Light {
+    /// When.
+    pub(super) at: f64,
+    /// When the device says that it wrote that to its display, if it says so.
+    pub(super) written: Option<f64>,
 }
 
 /// Delays of the rig that are known, seconds.
@@ -70,34 +84,37 @@ pub(super) struct Findings {
 impl Findings {
     /// What `seen` says, where the model's window fills in `fill` seconds.
     pub(super) fn of(seen: &Observation, fill: f64) -> Self {
-        let filter = MatchedFilter::new(chirp());
-        let quiet = ((seen.music_from * f64::from(RATE_HZ)) as usize).min(seen.recording.len());
-        let onsets = filter.onsets(&seen.recording[..quiet]);
-        let mut onsets: Vec<f64> = onsets.iter().map(|onset| onset.at / f64::from(RATE_HZ)).collect();
-        let mut levels: Vec<(f64, f64)> =
-            seen.levels.iter().copied().zip(seen.writes.iter().copied()).collect();
-        levels.retain(|(at, _)| *at < seen.music_from);
+        let mut onsets = seen.recording.as_ref().map(|recording| onsets(recording, seen.music_from));
+        let mut levels: Vec<Light> =
+            seen.levels.iter().copied().filter(|light| light.at < seen.music_from).collect();
         let mut found = Self::default();
         let (mut errors, mut rig, mut transport, mut path) = (vec![], vec![], vec![], vec![]);
         for burst in &seen.bursts {
             let expected = burst + seen.declared.sound;
-            let Some(onset) = take(&mut onsets, |at| (at - expected).abs() < ONSET_WITHIN) else {
+            let mut onset = expected;
+            if let Some(onsets) = &mut onsets {
+                let Some(heard) = take(onsets, |at| (at - expected).abs() < ONSET_WITHIN) else {
+                    found.missed += 1;
+                    continue;
+                };
+                onset = heard;
+                errors.push((onset - expected).abs() * f64::from(RATE_HZ));
+                transport.push(1000.0 * (onset - burst));
+            }
+            // A light that is seen before its sound, but for what is declared, belongs to none.
+            let Some(light) = take(&mut levels, |light| {
+                (-BEFORE..LEVEL_WITHIN).contains(&(light.at - seen.declared.light - onset))
+            }) else {
                 found.missed += 1;
                 continue;
             };
-            errors.push((onset - expected).abs() * f64::from(RATE_HZ));
-            transport.push(1000.0 * (onset - burst));
-            let Some((light, write)) =
-                take(&mut levels, |(at, _)| (0.0..LEVEL_WITHIN).contains(&(at - onset)))
-            else {
-                found.missed += 1;
-                continue;
-            };
-            path.push(1000.0 * (light - seen.declared.light - onset));
-            let added = (onset - burst) + (light - write);
-            rig.push(1000.0 * (added - seen.declared.sound - seen.declared.light));
+            path.push(1000.0 * (light.at - seen.declared.light - onset));
+            if let Some(written) = light.written {
+                let added = (onset - burst) + (light.at - written);
+                rig.push(1000.0 * (added - seen.declared.sound - seen.declared.light));
+            }
         }
-        found.false_ones = onsets.len() + levels.len();
+        found.false_ones = onsets.map_or(0, |onsets| onsets.len()) + levels.len();
         let mut decisions = seen.decisions.clone();
         decisions.retain(|at| *at >= seen.music_from);
         let mut waits = Vec::new();
@@ -120,6 +137,13 @@ impl Findings {
     }
 }
 
+/// Where the recording holds bursts until music begins, seconds.
+fn onsets(recording: &[f32], music_from: f64) -> Vec<f64> {
+    let quiet = ((music_from * f64::from(RATE_HZ)) as usize).min(recording.len());
+    let onsets = MatchedFilter::new(chirp()).onsets(&recording[..quiet]);
+    onsets.iter().map(|onset| onset.at / f64::from(RATE_HZ)).collect()
+}
+
 /// Takes the first for which `wanted` holds.
 fn take<T: Copy>(from: &mut Vec<T>, wanted: impl Fn(T) -> bool) -> Option<T> {
     let place = from.iter().position(|one| wanted(*one))?;
@@ -137,9 +161,8 @@ mod tests {
         let session = Session::new(&Stimulus { bursts: 5, pieces: 0, seed: 1 });
         let bursts: Vec<f64> = session.bursts.iter().map(|at| at / f64::from(RATE_HZ)).collect();
         Observation {
-            recording: delayed(&session.sound, 480.0),
-            levels: bursts.iter().map(|at| at + 0.06).collect(),
-            writes: bursts.iter().map(|at| at + 0.055).collect(),
+            recording: Some(delayed(&session.sound, 480.0)),
+            levels: bursts.iter().map(|at| Light { at: at + 0.06, written: Some(at + 0.055) }).collect(),
             bursts,
             music_from: session.music_from / f64::from(RATE_HZ),
             declared: Declared { sound: 0.01, light: 0.005 },
@@ -156,16 +179,28 @@ mod tests {
         assert!(found.rig_error.max().unwrap().abs() < 0.01 && found.onset_error.max().unwrap() < 0.1);
     }
 
+    /// Without a recording the sound is where the rig says that it is.
+    #[test]
+    fn a_rig_without_a_recording_finds_the_path_from_what_it_declares() {
+        let mut seen = observation();
+        seen.recording = None;
+        for light in &mut seen.levels {
+            light.written = None;
+        }
+        let found = Findings::of(&seen, 3.9);
+        assert_eq!((found.path.count(), found.missed, found.false_ones), (5, 0, 0));
+        assert!((found.path.quantile(0.5).unwrap() - 45.0).abs() < 1e-6, "{:?}", found.path);
+        assert_eq!((found.transport.count(), found.rig_error.count(), found.onset_error.count()), (0, 0, 0));
+    }
+
     #[test]
     fn what_is_missing_and_what_is_too_many_is_counted() {
         let mut seen = observation();
         seen.levels.remove(2);
-        seen.writes.remove(2);
         let found = Findings::of(&seen, 3.9);
         assert_eq!((found.path.count(), found.missed, found.false_ones), (4, 1, 0));
         // A light before any sound.
-        seen.levels.insert(0, 0.5);
-        seen.writes.insert(0, 0.5);
+        seen.levels.insert(0, Light { at: 0.5, written: None });
         seen.pieces = vec![1e6];
         let found = Findings::of(&seen, 3.9);
         assert_eq!((found.missed, found.false_ones), (2, 1));
@@ -177,10 +212,9 @@ mod tests {
         seen.music_from = 4.0;
         seen.bursts.clear();
         seen.levels.clear();
-        seen.writes.clear();
         seen.pieces = vec![10.0, 30.0];
         seen.decisions = vec![1.0, 14.515, 34.115];
-        let found = Findings::of(&Observation { recording: vec![], ..seen }, 4.0);
+        let found = Findings::of(&Observation { recording: None, ..seen }, 4.0);
         assert_eq!((found.decision.count(), found.missed), (2, 0));
         assert!((found.decision.max().unwrap() - 4500.0).abs() < 1e-6);
         assert!((found.beyond_fill.min().unwrap() - 100.0).abs() < 1e-6);

@@ -13,6 +13,7 @@ use super::super::trace::print;
 use super::check::Check;
 use super::live::Live;
 use super::observation::Findings;
+use super::pico_rig::Clocks;
 use super::rig_file::Rig;
 
 /// Bins of a histogram picture.
@@ -24,8 +25,9 @@ pub(super) struct Report {
     pub(super) checks: Vec<Check>,
     pub(super) fill_ms: f64,
     pub(super) granted: Option<Granted>,
-    pub(super) overruns: u64,
-    pub(super) lost: u64,
+    pub(super) through: String,
+    pub(super) clocks: Option<Clocks>,
+    pub(super) losses: Option<(u64, u64)>,
     pub(super) found: Findings,
     pub(super) live: Option<Live>,
     pub(super) before: Vec<(&'static str, String)>,
@@ -49,7 +51,7 @@ impl Report {
     }
 
     fn granted(&self) -> String {
-        self.granted.map_or_else(|| "unknown".into(), |granted| granted.to_string())
+        self.granted.map_or_else(|| self.through.clone(), |granted| granted.to_string())
     }
 
     /// For people.
@@ -68,9 +70,18 @@ impl Report {
         let _ = write!(text, "\n{}", timings::table("from outside, on the rig's clock", &rows, 3));
         let _ = writeln!(
             text,
-            "the model's window fills in {:.1} ms; missed {}, false {}, overruns {}, lost samples {}",
-            self.fill_ms, self.found.missed, self.found.false_ones, self.overruns, self.lost
+            "the model's window fills in {:.1} ms; missed {}, false {}, {}",
+            self.fill_ms,
+            self.found.missed,
+            self.found.false_ones,
+            self.losses.map_or_else(
+                || "losses unknown: who listens wasn't asked".into(),
+                |(overruns, lost)| format!("overruns {overruns}, lost samples {lost}")
+            )
         );
+        if let Some(clocks) = &self.clocks {
+            let _ = writeln!(text, "{}", told(clocks));
+        }
         for (title, values) in
             [("sound to level, ms", &self.found.path), ("sound to genre, ms", &self.found.decision)]
         {
@@ -144,8 +155,16 @@ impl Report {
             "window_fill_ms": self.fill_ms,
             "missed": self.found.missed,
             "false": self.found.false_ones,
-            "overruns": self.overruns,
-            "lost_samples": self.lost,
+            "overruns": self.losses.map(|(overruns, _)| overruns),
+            "lost_samples": self.losses.map(|(_, lost)| lost),
+            "clocks": self.clocks.as_ref().map(|clocks| json!({
+                "offset_ms": clocks.offset.value / 1e6,
+                "offset_within_ms": clocks.offset.within / 1e6,
+                "offset_within_at_worst_ms": clocks.worst / 1e6,
+                "drift_ppm": clocks.drift.value,
+                "drift_within_ppm": clocks.drift.within,
+                "round_trip_us": timings::json(&clocks.round_trips),
+            })),
             "inside": inside,
             "checks": checks,
         })
@@ -195,6 +214,20 @@ impl Report {
         }
         text + "</testsuite>\n"
     }
+}
+
+/// How the clocks compare, in a line.
+fn told(clocks: &Clocks) -> String {
+    format!(
+        "clocks: host ahead of rig by {:.3} ms ± {:.3} (at worst ± {:.3}), drift {:.1} ppm ± {:.1}; {} exchanges, round trip {:.0} µs in the middle",
+        clocks.offset.value / 1e6,
+        clocks.offset.within / 1e6,
+        clocks.worst / 1e6,
+        clocks.drift.value,
+        clocks.drift.within,
+        clocks.round_trips.count(),
+        clocks.round_trips.quantile(0.5).unwrap_or_default()
+    )
 }
 
 fn scheduler(live: &Live) -> String {

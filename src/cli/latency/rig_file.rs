@@ -1,6 +1,6 @@
 //! What a rig is and what it must reach: a TOML file. The only file of the program that names `toml`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
@@ -24,11 +24,15 @@ pub(super) struct Rig {
 }
 
 /// The modes that there are.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Mode {
     /// No hardware; time is counted in samples.
     Virtual(Simulated),
+    /// Wires: the rig's output into the microphone's input, the display's line into the rig.
+    Gpio(Wired),
+    /// Loudspeaker and photodiode.
+    Acoustic(Wired),
 }
 
 impl Mode {
@@ -36,6 +40,8 @@ impl Mode {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Virtual(_) => "virtual",
+            Self::Gpio(_) => "gpio",
+            Self::Acoustic(_) => "acoustic",
         }
     }
 }
@@ -48,6 +54,21 @@ pub(super) struct Simulated {
     #[serde(default)]
     pub(super) undeclared_ms: f64,
     pub(super) noise_dbfs: f64,
+}
+
+/// A stimulus-and-stopwatch and what hangs on it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wired {
+    /// The serial port.
+    pub(super) port: PathBuf,
+    /// From the trigger to the sound at the microphone, and from the display's wires to the edge, milliseconds.
+    pub(super) sound_ms: f64,
+    pub(super) light_ms: f64,
+    /// A light that is dark for less has not gone out.
+    pub(super) dark_ms: f64,
+    /// The genre's light is a decision from this on.
+    pub(super) hold_ms: f64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -70,6 +91,7 @@ pub(super) struct Live {
 pub(super) struct Thresholds {
     pub(super) onset_error_samples: Option<f64>,
     pub(super) rig_error_ms: Option<f64>,
+    pub(super) clock_error_ms: Option<f64>,
     pub(super) path_p50_ms: Option<f64>,
     pub(super) path_max_ms: Option<f64>,
     pub(super) decision_p50_ms: Option<f64>,
@@ -105,17 +127,25 @@ impl Rig {
         ensure!(pieces <= 100, "stimulus.pieces {pieces}: wants 0 to 100");
         let live = self.live.seconds;
         ensure!((0.0..=30.0).contains(&live), "live.seconds {live}: wants 0 to 30");
-        let Mode::Virtual(simulated) = self.mode;
-        for (name, delay) in [
-            ("sound_ms", simulated.sound_ms),
-            ("light_ms", simulated.light_ms),
-            ("undeclared_ms", simulated.undeclared_ms),
-        ] {
-            ensure!((0.0..=100.0).contains(&delay), "virtual.{name} {delay}: wants 0 to 100");
+        let within = |name: &str, value: f64, least: f64, most: f64| {
+            let mode = self.mode.name();
+            ensure!((least..=most).contains(&value), "{mode}.{name} {value}: wants {least} to {most}");
+            Ok(())
+        };
+        match &self.mode {
+            Mode::Virtual(simulated) => {
+                within("sound_ms", simulated.sound_ms, 0.0, 100.0)?;
+                within("light_ms", simulated.light_ms, 0.0, 100.0)?;
+                within("undeclared_ms", simulated.undeclared_ms, 0.0, 100.0)?;
+                within("noise_dbfs", simulated.noise_dbfs, -140.0, -65.0)
+            }
+            Mode::Gpio(wired) | Mode::Acoustic(wired) => {
+                within("sound_ms", wired.sound_ms, 0.0, 100.0)?;
+                within("light_ms", wired.light_ms, 0.0, 100.0)?;
+                within("dark_ms", wired.dark_ms, 0.0, 100.0)?;
+                within("hold_ms", wired.hold_ms, 0.0, 4000.0)
+            }
         }
-        let noise = simulated.noise_dbfs;
-        ensure!((-140.0..=-65.0).contains(&noise), "virtual.noise_dbfs {noise}: wants -140 to -65");
-        Ok(())
     }
 }
 
@@ -132,5 +162,24 @@ mod tests {
         assert!(wrong("bursts = 240", "bursts = 0").contains("stimulus.bursts 0"));
         assert!(wrong("light_ms = 7.5", "light_ms = -1.0").contains("virtual.light_ms -1"));
         assert!(wrong("missed = 0", "mist = 0").contains("mist"));
+    }
+
+    #[test]
+    fn the_rigs_of_hardware_are_right() {
+        let (gpio, acoustic, loopback) = (
+            include_str!("../../../tests/hil/gpio.toml"),
+            include_str!("../../../tests/hil/acoustic.toml"),
+            include_str!("../../../tests/hil/loopback.toml"),
+        );
+        for (text, name, mode) in
+            [(gpio, "gpio", "gpio"), (acoustic, "acoustic", "acoustic"), (loopback, "loopback", "gpio")]
+        {
+            let rig = Rig::of(text).unwrap();
+            assert_eq!((rig.name.as_str(), rig.mode.name()), (name, mode));
+            assert!(rig.stimulus.bursts >= 200, "a median of at least 200");
+        }
+        let error =
+            format!("{:#}", Rig::of(&acoustic.replace("hold_ms = 1000", "hold_ms = -1")).unwrap_err());
+        assert!(error.contains("acoustic.hold_ms -1"), "{error}");
     }
 }

@@ -19,11 +19,11 @@ const TAIL_SAMPLES: usize = 10_000;
 const CHIRP_HEIGHT: f64 = 0.5;
 const TAIL_HEIGHT: f32 = 0.25;
 /// From a burst's begin to the next, samples: 0.55 s and up to 0.2 s more, so that bursts fall anywhere in a period.
-const SPACING: (usize, usize) = (26_400, 9_600);
+pub(super) const SPACING: (usize, usize) = (26_400, 9_600);
 /// Silence before everything and before a piece: long enough to be told as silence.
-const REST: usize = 3 * RATE_HZ as usize;
+pub(super) const REST: usize = 3 * RATE_HZ as usize;
 /// How long a piece is played: a window, some verdicts.
-const PIECE: usize = 9 * RATE_HZ as usize;
+pub(super) const PIECE: usize = 9 * RATE_HZ as usize;
 
 /// A session's sound, and where in it what begins, in samples: bursts also between two of them.
 pub(super) struct Session {

@@ -18,7 +18,7 @@ use harmonynet::pipeline::Recognizer;
 use harmonynet::pipeline::listen::{News, listen_in_step};
 use harmonynet::pipeline::tracer::Tracer;
 
-use super::observation::{Declared, Observation};
+use super::observation::{Declared, Light, Observation};
 use super::rig_file::Simulated;
 use super::stimulus::{RATE_HZ, Session, delayed};
 
@@ -96,8 +96,7 @@ pub(super) fn observe<K: Classifier>(
         let now = clock.now().as_secs_f64();
         let is_loud = panel.is_loud();
         if is_loud && !was_loud {
-            seen.writes.push(now);
-            seen.levels.push(now + light);
+            seen.levels.push(Light { at: now + light, written: Some(now) });
         }
         let is_judged = matches!(scene.state, State::Genre { .. } | State::Unsure { .. });
         if is_judged && !was_judged {
@@ -111,13 +110,12 @@ pub(super) fn observe<K: Classifier>(
     }
     let seconds = |at: &f64| at / f64::from(RATE_HZ);
     Ok(Observation {
-        recording: heard.iter().map(|x| *x as f32 / 2_147_483_648.0).collect(),
+        recording: Some(heard.iter().map(|x| *x as f32 / 2_147_483_648.0).collect()),
         bursts: session.bursts.iter().map(seconds).collect(),
         pieces: session.pieces.iter().map(seconds).collect(),
         music_from: seconds(&session.music_from),
         declared: Declared { sound: rig.sound_ms / 1000.0, light: rig.light_ms / 1000.0 },
-        overruns: summary.microphone.overruns,
-        lost: summary.microphone.lost_samples + summary.dropped,
+        losses: Some((summary.microphone.overruns, summary.microphone.lost_samples + summary.dropped)),
         ..seen
     })
 }

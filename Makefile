@@ -80,7 +80,9 @@ test-deb: deb ## the package in a clean Debian root (wants root; downloads packa
 	.ci/deb-test target/deb.log
 
 test-image: ## boots the images of target/image in QEMU: music in, verdict out, twenty power cuts (CUTS=20; minutes each)
+	@.ci/setup run
 	@.ci/setup test-image
+	python3 -m unittest discover -s boards/image -p test_imager.py
 	boards/image/test $(BOARD)
 
 test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)

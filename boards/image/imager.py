@@ -15,7 +15,6 @@ import typing
 # Tags of the boards, as Imager's own list of devices has them.
 FAMILIES: dict[str, tuple[str, list[str]]] = {
     "pi-64": ("Raspberry Pi 3, 4, 400 and Zero 2 W", ["pi3-64bit", "pi4-64bit"]),
-    "pi-armv6": ("Raspberry Pi 1, Zero and Zero W", ["pi1-32bit"]),
 }
 # Where releases are put; a list that is used from a folder names the file alone.
 BASE_URL = os.environ.get("HARMONYNET_IMAGE_URL", "")

@@ -80,12 +80,27 @@ impl Multiplier {
         self.round(sum).clamp(-128, 127) as i8
     }
 
-    /// `sum · scale`, rounded half to even, held within ±127: how the values of a frame become input steps. The scale is
-    /// below 2¹⁵, so that what is rounded fits 32 bits.
+    /// Whether [`step`](Self::step) can be asked: the scale lies in [2⁻²⁰, 2¹¹).
+    #[cfg(feature = "native")]
+    pub(super) fn has_steps(self) -> bool {
+        (13..=43).contains(&self.shift)
+    }
+
+    /// `value · scale`, rounded half to even, held within ±127: how the values of a frame become input steps. In 32 bits, so
+    /// that compilers make vectors of it.
     #[cfg(feature = "native")]
     #[inline]
     pub(super) fn step(self, value: i16) -> i8 {
-        (self.round(i32::from(value)) as i32).clamp(-127, 127) as i8
+        debug_assert!(self.has_steps());
+        // The product is upper · 2¹² + lower, and lower has 12 bits.
+        let (value, mantissa) = (i32::from(value), self.mantissa as i32);
+        let low = value * (mantissa & 0xfff);
+        let (upper, lower) = (value * (mantissa >> 12) + (low >> 12), low & 0xfff);
+        // The rule of `round_shift`.
+        let shift = self.shift - 12;
+        let odd = (upper >> shift) & 1;
+        let raised = upper + (1 << (shift - 1)) - 1 + ((lower + 0xfff + odd) >> 12);
+        (raised >> shift).clamp(-127, 127) as i8
     }
 
     /// `sum · scale`, rounded half to even, saturated to i32.
@@ -138,6 +153,23 @@ mod tests {
         for (mantissa, shift) in [(0, 30), ((1 << 23) - 1, 30), (1 << 24, 30), (1 << 23, 1), (1 << 23, 63)] {
             assert_eq!(Multiplier::from_parts(mantissa, shift), None, "{mantissa} {shift}");
         }
+    }
+
+    /// Every value, with scales from the least to the largest, ties among them.
+    #[cfg(feature = "native")]
+    #[test]
+    fn steps_are_what_is_requantized() {
+        let odd = (1 << 23) + 0x2_4c91;
+        for (mantissa, shift) in
+            [(odd, 28), (1 << 23, 27), (1 << 23, 24), (odd, 13), ((1 << 24) - 1, 13), (odd, 43)]
+        {
+            let gain = Multiplier::from_parts(mantissa, shift).unwrap();
+            assert!(gain.has_steps());
+            for value in i16::MIN..=i16::MAX {
+                assert_eq!(gain.step(value), gain.requantize(value.into()).max(-127), "{value} {gain:?}");
+            }
+        }
+        assert!([12, 44].into_iter().all(|shift| !Multiplier::from_parts(odd, shift).unwrap().has_steps()));
     }
 
     #[test]

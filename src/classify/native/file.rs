@@ -56,8 +56,6 @@ pub(super) const DENSE: usize = CONVS + 2;
 
 /// Most of |bias|: with it, a convolution's sums stay within i32 (9 · 64 inputs · 127 · 127 < 2²⁴).
 pub const MAX_BIAS: i32 = 1 << 30;
-/// Scales of the input are below this; sane ones are below 1.
-const MAX_INPUT_GAIN: f32 = 32768.0;
 /// Most of a 16-bit row's sum of magnitudes: times a state of ±32767 it stays within i32.
 pub const MAX_ROW_MAGNITUDE: u32 = (1 << 16) - 1;
 
@@ -215,7 +213,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Header, [LayerSpans; LAYERS]), Model
     if bytes.len() != wanted {
         return Err(ModelError::Length { wanted, found: bytes.len() });
     }
-    if !Multiplier::new(header.input_gain).is_some_and(|gain| gain.scale() < MAX_INPUT_GAIN) {
+    if !Multiplier::new(header.input_gain).is_some_and(Multiplier::has_steps) {
         return Err(ModelError::Value { layer: "input", what: "scale" });
     }
     let mut end = PREFIX + used;

@@ -79,7 +79,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("ctrlc", OneFile("cli")),
     ("sd_notify", OneFile("cli")),
     ("signal_hook", OneFile("cli")),
-    ("jiff", OneFile("cli")),
+    ("tz", OneFile("cli")),
     ("indicatif", OneFile("cli")),
     ("npyz", OneFile("cli")),
     ("toml_edit", OneFile("cli")),

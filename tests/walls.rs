@@ -156,7 +156,7 @@ fn every_feature_is_checked_alone_and_the_program_with_either_engine() {
     let made_of = |name: &str| features.iter().find(|(feature, _)| feature == name).unwrap().1.clone();
     for (feature, _) in features.iter().filter(|(feature, _)| {
         // These want an engine.
-        !["default", "cli", "recordings"].contains(&feature.as_str())
+        !["default", "cli", "latency", "recordings"].contains(&feature.as_str())
     }) {
         assert!(
             sets.contains(&feature.as_str()),
@@ -168,7 +168,8 @@ fn every_feature_is_checked_alone_and_the_program_with_either_engine() {
         assert!(sets.contains(&format!("{engine},cli").as_str()), "the program with {engine} alone");
     }
     assert!(sets.contains(&"native,recordings"), "the program's commands for recordings without tract");
-    for many in ["files", "recordings"] {
+    assert!(sets.contains(&"native,latency"), "the program's command for rigs without tract");
+    for many in ["files", "latency", "recordings"] {
         assert!(
             !made_of("cli").contains(&format!("\"{many}\"")),
             "a device with a microphone needs no {many}"

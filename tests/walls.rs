@@ -20,7 +20,9 @@ const MODULES: &[(&str, &[&str])] = &[
     ("pipeline", &["spec", "flow", "capture", "frontend", "classify", "decide", "display", "trace"]),
     ("tell", &["spec", "flow"]),
     ("trace", &["spec", "flow"]),
-    ("settings", &[]),
+    // Packages of their own, for which the compiler keeps the wall.
+    ("document", &[]),
+    ("settings", &["document"]),
     (
         "cli",
         &[
@@ -33,7 +35,7 @@ const MODULES: &[(&str, &[&str])] = &[
 ];
 const ANY: &[&str] = &[
     "spec", "flow", "capture", "frontend", "classify", "decide", "display", "pipeline", "tell", "trace",
-    "settings", "cli",
+    "document", "settings", "cli",
 ];
 
 /// Where a foreign library may be named.
@@ -63,7 +65,9 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("httparse", OneFile("tell")),
     ("socket2", OneFile("tell")),
     ("nix", OneFile("tell")),
-    ("toml", BelowAny(&["classify/manifest", "settings/document", "cli/latency/rig_file"])),
+    ("toml", BelowAny(&["classify/manifest", "document", "cli/latency/rig_file"])),
+    ("harmonynet_document", BelowEither("classify/manifest/text", "settings/mod")),
+    ("harmonynet_settings", OneFile("lib")),
     ("embedded_graphics", Below("display")),
     ("embedded_hal", Below("display/leds")),
     ("linux_embedded_hal", OneFile("display")),

@@ -1,5 +1,7 @@
 //! The manifest as TOML text. The only file that names the TOML library.
 
+use harmonynet_document::{line_of, structured};
+
 use super::{Manifest, ManifestError, Wrong};
 use crate::spec::FrontendSpec;
 
@@ -9,9 +11,9 @@ impl Manifest {
     /// # Errors
     /// What is wrong, with its line.
     pub fn from_toml(text: &str) -> Result<Self, ManifestError> {
-        let manifest: Self = toml::from_str(text).map_err(|wrong| ManifestError {
-            line: wrong.span().map(|span| line_at(text, span.start)),
-            wrong: Wrong::Syntax { message: wrong.message().trim().replace('\n', "; ") },
+        let manifest: Self = structured(text).map_err(|unreadable| ManifestError {
+            line: unreadable.line,
+            wrong: Wrong::Syntax { message: unreadable.message },
         })?;
         manifest.validate().map_err(|mut wrong| {
             wrong.line = wrong.field().and_then(|field| line_of(text, field));
@@ -40,22 +42,4 @@ pub(super) fn value_of(spec: &FrontendSpec, field: &str) -> String {
         value = value.and_then(|v| v.get(key).cloned());
     }
     value.map_or_else(String::new, |v| v.to_string())
-}
-
-/// The line, counted from 1, of a byte offset.
-fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
-}
-
-/// The line of a dotted field, or of the innermost table on its way that is there.
-fn line_of(text: &str, field: &str) -> Option<usize> {
-    let document = toml::de::DeTable::parse(text).ok()?;
-    let mut table = Some(document.get_ref());
-    let mut line = None;
-    for key in field.split('.') {
-        let Some((name, value)) = table.and_then(|table| table.get_key_value(key)) else { break };
-        line = Some(line_at(text, name.span().start));
-        table = value.get_ref().as_table();
-    }
-    line
 }

@@ -76,7 +76,7 @@ const LIBRARIES: &[(&str, Home)] = &[
     ("thread_priority", OneFile("pipeline")),
     ("rustix::thread", OneFile("pipeline")),
     ("rustix::fs", BelowEither("cli/doctor/machine", "cli/latency/serial")),
-    ("rustix::termios", OneFile("cli")),
+    ("rustix::termios", BelowEither("cli/latency/serial", "display/terminal")),
     ("rustix::time", OneFile("capture")),
     ("stopwatch", Below("cli/latency")),
     ("crossterm", OneFile("display")),

@@ -3,7 +3,7 @@
 use harmonynet_document::{line_of, structured};
 
 use super::{Manifest, ManifestError, Wrong};
-use crate::spec::FrontendSpec;
+use crate::spec::{FrontendSpec, LevelHandling};
 
 impl Manifest {
     /// Reads and [validates](Self::validate) a manifest.
@@ -35,11 +35,43 @@ impl Manifest {
     }
 }
 
-/// A field of a specification as TOML text.
+/// A field of a specification as TOML text; a field of its level handling as all of that.
 pub(super) fn value_of(spec: &FrontendSpec, field: &str) -> String {
-    let mut value = toml::Value::try_from(spec).ok();
-    for key in field.split('.') {
-        value = value.and_then(|v| v.get(key).cloned());
+    let &FrontendSpec { revision, rate_hz, window, hop, mel_bands, low_hz, high_hz, log_steps, level } = spec;
+    let number: u32 = match field {
+        "revision" => revision.into(),
+        "rate_hz" => rate_hz,
+        "window" => window.into(),
+        "hop" => hop.into(),
+        "mel_bands" => mel_bands.into(),
+        "low_hz" => low_hz,
+        "high_hz" => high_hz,
+        "log_steps" => log_steps.into(),
+        _ => {
+            return match level {
+                LevelHandling::Absolute { center } => format!("{{ kind = \"absolute\", center = {center} }}"),
+                LevelHandling::Tracked { frames, gate, center } => {
+                    format!("{{ kind = \"tracked\", frames = {frames}, gate = {gate}, center = {center} }}")
+                }
+            };
+        }
+    };
+    number.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_reads_as_in_the_manifest() {
+        for spec in [FrontendSpec::SHIPPED, FrontendSpec::ABSOLUTE.with_hop(1536)] {
+            let table = toml::Table::try_from(spec).unwrap();
+            for (field, value) in &table {
+                let read: toml::Table = toml::from_str(&format!("x = {}", value_of(&spec, field))).unwrap();
+                assert_eq!(&read["x"], value, "{field}");
+            }
+            assert_eq!(value_of(&spec, "level.frames"), value_of(&spec, "level"));
+        }
     }
-    value.map_or_else(String::new, |v| v.to_string())
 }

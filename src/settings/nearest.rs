@@ -4,11 +4,11 @@
 /// dotted name is also compared by its last part, for keys that were put into the wrong table.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     candidates
         .into_iter()
         .filter_map(|candidate| {
-            let whole = near(&name.to_lowercase(), &candidate.to_lowercase());
+            let whole = near(&name.to_ascii_lowercase(), &candidate.to_ascii_lowercase());
             // The right word in the wrong table is a little further off than a typing error.
             let part = near(&last(name), &last(candidate)).map(|distance| distance + 1);
             let distance = [whole, part].into_iter().flatten().min()?;

@@ -64,9 +64,10 @@ def models() -> dict[str, bytes]:
 
     return {
         "as-it-is": b"\0",
+        "streamed": b"\2" + bytes([0, 1, 0, 3]),
         "changed": b"\0" + bytes([100, 1, 0, 99, 0, 20, 0, 127]),
         "shipped-shape": b"\1" + header(19, (32, 64, 128), 64, 10, 0) + bytes([7, 2, 0, 3]),
-        "small-shape": b"\1" + header(1, (16, 32, 16), 32, 2, 1),
+        "small-shape": b"\3" + header(1, (16, 32, 16), 32, 2, 1),
         "wide-shape": b"\1" + header(3, (32, 16, 48), 48, 32, 0),
     }
 
@@ -117,7 +118,7 @@ def main() -> None:
         "model": models(),
         "manifest": files("models/harmonynet/manifest.toml"),
         "settings": files("settings.example.toml")
-        | {"short.toml": b"[display]\nbrightness = 7\n", "line": b"display.brightness=7\nboard=pi-4\n"},
+        | {"short.toml": b"[display]\nbrightness = 7\n", "line": b"board = \"pi-4\"\n\n---\ndisplay.brightness=7\n"},
         "board": files("boards/pi-4.toml") | files("boards/sim.toml") | files("boards/parts.toml"),
         "recording": recordings(),
         "events": events(),

@@ -79,7 +79,7 @@ def events() -> dict[str, bytes]:
         verdict,
         varint(2) + varint(90_000) + b"\0\3\1" + text("jazz") + varint(7),
         varint(3) + varint(5) + b"\1" + text("gone") + text("plug it in"),
-        varint(4) + b"".join(map(varint, range(200, 214))),
+        varint(4) + b"".join(map(varint, range(200, 215))),
         varint(5) + varint(10) + varint(3),
         varint(6) + varint(7),
         varint(7) + varint(0),

@@ -92,6 +92,7 @@ def events() -> dict[str, bytes]:
 def traces() -> dict[str, bytes]:
     header = text("harmonynet 0.1.0") + text("asked") + varint(10**9) + varint(1_700_000_000_000) + varint(9)
     header += varint(RECORD_BYTES)
+    header += text("48000 Hz, 2 ch, S32_LE") + text("ordinary") + b"".join(map(varint, [44_100, 512, 0, 1, 2, 0]))
     generator = random.Random(1)
     records = b""
     for kind in [0, 1, 2, 3, 0, 1, 2]:

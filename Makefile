@@ -116,6 +116,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
+	.ci/dependencies known >/dev/null
 	shellcheck .ci/setup .ci/run .ci/features .ci/fuzz .ci/sanitize .ci/bare-metal .ci/pico .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm boards/image/build boards/image/test boards/image/init boards/image/root/usr/lib/harmonynet/*
 	python3 models/train/assemble.py --check >/dev/null
 

@@ -10,6 +10,7 @@ use harmonynet::trace::distribution::Distribution;
 use stopwatch::clock::{Bounded, Comparison, Exchange};
 use stopwatch::{Channel, Edge, Nanos, Sound};
 
+use super::super::log;
 use super::link::Link;
 use super::observation::{Declared, Light, Observation, Recording};
 use super::recorder::{Recorder, departures};
@@ -86,6 +87,11 @@ pub(super) fn observe(
     let music_from = schedule.at(plan.music_from);
     let music = Sound::Music { millis: (samples(PIECE) / 1_000_000) as u16 };
     let pieces = play(&mut schedule, &plan.pieces, music)?;
+    if let again @ 1.. = schedule.asked_again {
+        log::say(format_args!(
+            "this machine was too busy: {again} times it asked for a sound again, for a later moment"
+        ));
+    }
     link.wait_until(schedule.at(plan.end))?;
     link.compare_at_length()?;
     let lost = link.lost_edges();

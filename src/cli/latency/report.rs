@@ -96,7 +96,7 @@ impl Report {
         if self.asked_again > 0 {
             let _ = writeln!(
                 text,
-                "this machine was too busy to ask for a sound in time: {} times it asked again, for a later moment",
+                "this machine was too busy: {} times it asked for a sound again, for a later moment",
                 self.asked_again
             );
         }
@@ -263,8 +263,13 @@ impl Report {
                 ("device.passed_over", fares.passed_over.to_string()),
             ]
         });
+        let conditions = |when: &'static str, of: &[(&'static str, String)]| -> Vec<(String, String)> {
+            of.iter().map(|(name, found)| (format!("{when}.{name}"), found.clone())).collect()
+        };
+        let named = properties.into_iter().chain(device).map(|(name, value)| (name.to_string(), value));
+        let all = named.chain(conditions("before", &self.before)).chain(conditions("after", &self.after));
         text += "  <properties>\n";
-        for (name, value) in properties.into_iter().chain(device) {
+        for (name, value) in all {
             let _ = writeln!(text, "    <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
         }
         text += "  </properties>\n";

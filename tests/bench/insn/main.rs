@@ -31,8 +31,8 @@ fn main() -> Result<(), Failure> {
     match words.as_slice() {
         ["kernels"] => Kernel::available().for_each(|kernel| println!("{}", kernel.name())),
         ["window", name, count] => windows(engine(name)?.as_mut(), count.parse()?)?,
-        ["path", name, count] => hear(&mut Path::until(name)?, PERIODS * count.parse::<usize>()?)?,
-        ["periods", until, count] => hear(&mut Path::until(until)?, count.parse()?)?,
+        ["path", name, count] => path(name, PERIODS * count.parse::<usize>()?)?,
+        ["periods", until, count] => path(until, count.parse()?)?,
         _ => println!(
             "usage: insn kernels | insn window ENGINE WINDOWS | insn path ENGINE SECONDS | insn periods UNTIL PERIODS"
         ),
@@ -83,48 +83,39 @@ fn tract(precision: &str) -> Result<Box<dyn Classifier>, Failure> {
     Ok(Box::new(TractClassifier::load(&package, &options)?))
 }
 
-/// The stages behind the conditioner.
-enum Path {
-    Capture,
-    Frontend(Box<(Frontend, FrontendState)>),
-    Whole(Box<Recognizer<Chosen>>),
-}
-
-impl Path {
-    fn until(name: &str) -> Result<Self, Failure> {
-        let frontend = Frontend::new(FrontendSpec::SHIPPED)?;
-        let engine: Box<dyn Classifier> = match name {
-            "capture" => return Ok(Self::Capture),
-            "frontend" => return Ok(Self::Frontend(Box::new((frontend, FrontendState::default())))),
-            "decision" => Box::new(Idle::default()),
-            _ => engine(name)?,
-        };
-        let policy = Policy::DEFAULT.for_window(engine.window(), FrontendSpec::SHIPPED.hop);
-        let recognizer = Recognizer::new(frontend, Chosen(engine), Decider::new(policy, LABELS)?);
-        Ok(Self::Whole(Box::new(recognizer)))
-    }
-
-    fn take(&mut self, block: &Block) {
-        match self {
-            Self::Capture => {
+/// So many periods of sound through the path until one of its stages, or through all of it.
+fn path(until: &str, periods: usize) -> Result<(), Failure> {
+    let spec = FrontendSpec::SHIPPED;
+    let frontend = Frontend::new(spec)?;
+    let engine: Box<dyn Classifier> = match until {
+        "capture" => {
+            return hear(periods, |block| {
                 black_box(block);
-            }
-            Self::Frontend(stage) => {
-                let (frontend, state) = stage.as_mut();
-                frontend.push(state, block, |frame| {
+            });
+        }
+        "frontend" => {
+            let mut state = FrontendState::default();
+            return hear(periods, |block| {
+                frontend.push(&mut state, block, |frame| {
                     black_box(frame);
                 });
-            }
-            Self::Whole(recognizer) => recognizer.push(block, |_, verdict, _| {
-                black_box(verdict);
-            }),
+            });
         }
-    }
+        "decision" => Box::new(Idle::default()),
+        name => engine(name)?,
+    };
+    let policy = Policy::DEFAULT.for_window(engine.window(), spec.hop);
+    let mut recognizer = Recognizer::new(frontend, Chosen(engine), Decider::new(policy, LABELS)?);
+    hear(periods, |block| {
+        recognizer.push(block, |_, verdict, _| {
+            black_box(verdict);
+        });
+    })
 }
 
 /// Periods of sound as a microphone gives it, with a verdict every 0.56 s. The music is rendered beforehand, a second of it, and
 /// heard over and over.
-fn hear(path: &mut Path, periods: usize) -> Result<(), Failure> {
+fn hear(periods: usize, mut take: impl FnMut(&Block)) -> Result<(), Failure> {
     let mut conditioner = Conditioner::new(RATE_HZ, 2, Channel::Mix)?;
     let bytes: Vec<u8> = DemoPlayer::new(Piece::Disco, RATE_HZ)
         .take(RATE_HZ as usize)
@@ -135,7 +126,7 @@ fn hear(path: &mut Path, periods: usize) -> Result<(), Failure> {
         let count = SampleFormat::S32Le.decode(black_box(bytes), &mut period);
         let mut unread = &period[..count];
         while let Some(block) = conditioner.feed(&mut unread) {
-            path.take(block);
+            take(block);
         }
     }
     Ok(())

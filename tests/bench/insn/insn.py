@@ -71,9 +71,9 @@ PERIODS_PER_SECOND = 50
 FIRST_PERIOD, COUNTED_PERIODS = 300, 57
 
 
-def build(machine: Machine, features: str) -> Path:
+def build(machine: Machine) -> Path:
     """The counted program for a machine."""
-    flags = ["--no-default-features", "--features", features, "--bench", "insn"]
+    flags = ["--no-default-features", "--features", "std,native,tract", "--bench", "insn"]
     subprocess.run([ROOT / ".ci/arm", "cargo", machine.arch, "bench", "--no-run", *flags], check=True)
     return built(machine)
 
@@ -195,12 +195,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=keys, default=keys, help="some machines; writes nothing")
     parser.add_argument("--built", action="store_true", help="count what is built already")
-    parser.add_argument("--stages", action="store_true", help="stages and periods alone, without tract; writes nothing")
+    parser.add_argument("--stages", action="store_true", help="stages and periods alone; writes nothing")
     arguments = parser.parse_args()
     machines = [machine for machine in MACHINES if machine.key in arguments.only]
     if not arguments.built:
         for machine in {machine.arch: machine for machine in machines}.values():
-            build(machine, "std,native" if arguments.stages else "std,native,tract")
+            build(machine)
     plugin()
     figures: dict[str, float] = {"multiply_adds_per_window": MULTIPLY_ADDS}
     for machine in machines:

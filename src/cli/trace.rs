@@ -1,6 +1,5 @@
-//! `trace`: what a dump of the trace says.
+//! `trace`: what a dump of the trace says. `dump.rs` writes them.
 
-mod dump;
 pub(crate) mod print;
 
 use std::fs::File;
@@ -11,8 +10,6 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use harmonynet::trace::file;
 use harmonynet::trace::stages::Stages;
-
-pub(crate) use self::dump::Dumper;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

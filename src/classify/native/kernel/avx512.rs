@@ -86,10 +86,9 @@ fn input_steps(gain: Multiplier, bands: &[i16], steps: &mut [i8]) {
         // SAFETY: there are sixteen values.
         let values = _mm512_cvtepi16_epi32(unsafe { _mm256_loadu_si256(bands.as_ptr().cast()) });
         let rounded = _mm512_max_ps(_mm512_min_ps(round(values, gain), most), least);
+        let done = _mm512_cvtepi32_epi8(_mm512_castps_si512(rounded));
         // SAFETY: there are sixteen steps.
-        unsafe {
-            _mm_storeu_si128(steps.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(_mm512_castps_si512(rounded)))
-        };
+        unsafe { _mm_storeu_si128(steps.as_mut_ptr().cast(), done) };
     }
 }
 
@@ -259,51 +258,31 @@ fn add_saturating(a: __m512i, b: __m512i) -> __m512i {
 }
 
 /// ReLU and requantization of sixteen outputs.
-enum Finish {
-    /// Of sums that f32 holds, by their scales: a multiply-add rounds once, as the rounding rule does.
-    Float(__m512),
-    /// Of any sums. 64-bit lanes hold every second one.
-    Wide([Half; 2]),
+struct Finish {
+    scales: __m512,
+    /// Whether f32 may not hold the sums.
+    wide: bool,
 }
-
-/// Sums that f32 holds.
-const EXACT: i32 = 1 << 24;
-
-/// Added to a number that is small beside it, it leaves f32 no fraction: the integer next to the number, even at a tie, is
-/// then in the lowest bits.
-const ROUNDER: f32 = (3 << 22) as f32;
 
 impl Finish {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn new(conv: &Conv<'_>, block: usize) -> Self {
-        let mantissas = load(&conv.scales.mantissas[4 * block..]);
-        let shifts = load(&conv.scales.shifts[4 * block..]);
-        let most_bias = EXACT - (9 * conv.inputs * 127 * 127) as i32;
-        let bias = load(&conv.bias[4 * block..]);
-        if _mm512_cmpgt_epi32_mask(bias, _mm512_set1_epi32(most_bias)) == 0 {
-            return Self::Float(scales(mantissas, shifts));
-        }
-        let low = _mm512_set1_epi64(0xffff_ffff);
-        Self::Wide([
-            Half::new(_mm512_and_si512(mantissas, low), _mm512_and_si512(shifts, low)),
-            Half::new(_mm512_srli_epi64::<32>(mantissas), _mm512_srli_epi64::<32>(shifts)),
-        ])
+        let [mantissas, shifts, bias] =
+            [conv.scales.mantissas, conv.scales.shifts, conv.bias].map(|all| load(&all[4 * block..]));
+        let most = _mm512_set1_epi32(EXACT - (9 * conv.inputs * 127 * 127) as i32);
+        Self { scales: scales(mantissas, shifts), wide: _mm512_cmpgt_epi32_mask(bias, most) != 0 }
     }
 
     /// `sums` have their bias.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn apply(&self, sums: __m512i) -> __m128i {
         let sums = _mm512_max_epi32(sums, _mm512_setzero_si512());
-        match self {
-            Self::Float(scales) => {
-                let rounded = round(sums, *scales);
-                _mm512_cvtepi32_epi8(_mm512_castps_si512(_mm512_min_ps(
-                    rounded,
-                    _mm512_set1_ps(ROUNDER + 127.0),
-                )))
-            }
-            Self::Wide(halves) => apply_wide(halves, sums),
+        if self.wide {
+            let all = rescale(sums, self.scales);
+            return _mm512_cvtepi32_epi8(_mm512_min_epi32(all, _mm512_set1_epi32(127)));
         }
+        let most = _mm512_set1_ps(ROUNDER + 127.0);
+        _mm512_cvtepi32_epi8(_mm512_castps_si512(_mm512_min_ps(round(sums, self.scales), most)))
     }
 }
 
@@ -312,50 +291,42 @@ impl Finish {
 fn scales(mantissas: __m512i, shifts: __m512i) -> __m512 {
     // As in `Multiplier::new`: shifts from 2 to 62 make exponents from 148 to 88.
     let exponents = _mm512_slli_epi32::<23>(_mm512_sub_epi32(_mm512_set1_epi32(150), shifts));
-    _mm512_castsi512_ps(_mm512_or_si512(
-        exponents,
-        _mm512_and_si512(mantissas, _mm512_set1_epi32(0x007f_ffff)),
-    ))
+    let fractions = _mm512_and_si512(mantissas, _mm512_set1_epi32(0x007f_ffff));
+    _mm512_castsi512_ps(_mm512_or_si512(exponents, fractions))
 }
 
-/// [`ROUNDER`] and the products of `numbers`, up to [`EXACT`], by `scales`: the exact sum, rounded half to even.
+/// As the rounding rule asks for.
+const TO_NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+
+/// Numbers up to this f32 holds.
+const EXACT: i32 = 1 << 24;
+
+/// Added to a number that is small beside it, it leaves f32 no fraction: the integer next to the number, even at a tie, is
+/// then in the lowest bits.
+const ROUNDER: f32 = (3 << 22) as f32;
+
+/// [`ROUNDER`] and the products of `numbers`, up to [`EXACT`], by `scales`. A multiply-add rounds once, as the rounding rule
+/// does.
 #[target_feature(enable = "avx512f")]
 fn round(numbers: __m512i, scales: __m512) -> __m512 {
-    const TO_NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     _mm512_fmadd_round_ps::<TO_NEAREST>(_mm512_cvtepi32_ps(numbers), scales, _mm512_set1_ps(ROUNDER))
 }
 
-#[cold]
-#[inline(never)]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn apply_wide([even, odd]: &[Half; 2], sums: __m512i) -> __m128i {
-    let even = even.requantize(sums);
-    let odd = odd.requantize(_mm512_srli_epi64::<32>(sums));
-    _mm512_cvtepi32_epi8(_mm512_or_si512(even, _mm512_slli_epi64::<32>(odd)))
+/// `sum · scale`, rounded half to even, within 32 bits, of any sums: the same in f64.
+#[target_feature(enable = "avx512f")]
+fn rescale(sums: __m512i, scales: __m512) -> __m512i {
+    let low = rescale_half(_mm512_castsi512_si256(sums), _mm512_castps512_ps256(scales));
+    let high_scales = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(scales)));
+    let high = rescale_half(_mm512_extracti64x4_epi64::<1>(sums), high_scales);
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
 }
 
-/// What requantizes eight outputs.
-struct Half {
-    mantissas: __m512i,
-    shifts: __m512i,
-    /// Half a step less one bit.
-    half: __m512i,
-}
-
-impl Half {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn new(mantissas: __m512i, shifts: __m512i) -> Self {
-        let one = _mm512_set1_epi64(1);
-        let half = _mm512_sub_epi64(_mm512_sllv_epi64(one, _mm512_sub_epi64(shifts, one)), one);
-        Self { mantissas, shifts, half }
-    }
-
-    /// The rounding rule for sums that are not negative, in the lower half of each lane, at most 127.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn requantize(&self, sums: __m512i) -> __m512i {
-        let product = _mm512_mul_epu32(sums, self.mantissas);
-        let odd = _mm512_and_si512(_mm512_srlv_epi64(product, self.shifts), _mm512_set1_epi64(1));
-        let raised = _mm512_add_epi64(_mm512_add_epi64(product, self.half), odd);
-        _mm512_min_epu64(_mm512_srlv_epi64(raised, self.shifts), _mm512_set1_epi64(127))
-    }
+#[target_feature(enable = "avx512f")]
+fn rescale_half(sums: __m256i, scales: __m256) -> __m256i {
+    const ROUNDER: f64 = (3u64 << 51) as f64;
+    let (sums, scales) = (_mm512_cvtepi32_pd(sums), _mm512_cvtps_pd(scales));
+    let rounded = _mm512_fmadd_round_pd::<TO_NEAREST>(sums, scales, _mm512_set1_pd(ROUNDER));
+    let least = _mm512_set1_pd(ROUNDER + f64::from(i32::MIN));
+    let most = _mm512_set1_pd(ROUNDER + f64::from(i32::MAX));
+    _mm512_cvtepi64_epi32(_mm512_castpd_si512(_mm512_min_pd(_mm512_max_pd(rounded, least), most)))
 }

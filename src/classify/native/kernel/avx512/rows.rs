@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{LANES, add_saturating, load, load_sums, scales};
+use super::{LANES, add_saturating, load, load_sums, rescale, scales};
 use crate::classify::native::model::Rows;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -90,10 +90,6 @@ fn rows<const V: usize, const WORDS: bool>(
     store(&totals, &mut sums[block..block + LANES * V]);
 }
 
-/// Added to a number that is small beside it, it leaves f64 no fraction: the integer next to the number, even at a tie, is
-/// then in the lower half.
-const ROUNDER: f64 = (3u64 << 51) as f64;
-
 /// `sum · scale + bias` of sixteen rows at once.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) fn finish(rows: &Rows<'_>, sums: &mut [i32]) {
@@ -101,25 +97,6 @@ pub(super) fn finish(rows: &Rows<'_>, sums: &mut [i32]) {
         let at = 4 * LANES * block;
         let scales = scales(load(&rows.scales.mantissas[at..]), load(&rows.scales.shifts[at..]));
         let bias = if rows.bias.is_empty() { _mm512_setzero_si512() } else { load(&rows.bias[at..]) };
-        let all = load_sums(sums);
-        let low = rescale(_mm512_castsi512_si256(all), _mm512_castps512_ps256(scales));
-        let high = _mm512_castps_pd(scales);
-        let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(high));
-        let high = rescale(_mm512_extracti64x4_epi64::<1>(all), high);
-        let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high);
-        store(&[add_saturating(both, bias)], sums);
+        store(&[add_saturating(rescale(load_sums(sums), scales), bias)], sums);
     }
-}
-
-/// `sum · scale` of eight rows, rounded half to even, within 32 bits: a product has 55 bits at most, and a multiply-add rounds
-/// once.
-#[target_feature(enable = "avx512f")]
-fn rescale(sums: __m256i, scales: __m256) -> __m256i {
-    const TO_NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-    let rounder = _mm512_set1_pd(ROUNDER);
-    let rounded =
-        _mm512_fmadd_round_pd::<TO_NEAREST>(_mm512_cvtepi32_pd(sums), _mm512_cvtps_pd(scales), rounder);
-    let (least, most) =
-        (_mm512_set1_pd(ROUNDER + f64::from(i32::MIN)), _mm512_set1_pd(ROUNDER + f64::from(i32::MAX)));
-    _mm512_cvtepi64_epi32(_mm512_castpd_si512(_mm512_min_pd(_mm512_max_pd(rounded, least), most)))
 }

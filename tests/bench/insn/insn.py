@@ -161,7 +161,8 @@ def print_stages(figures: dict[str, float], machines: list[Machine]) -> None:
         cells = [f"{stage / 1e6:.2f}, {100 * stage / sum(stages):.1f} %" for stage in stages]
         print(f"| {m.cpu} | {m.kernel} | {' | '.join(cells)} | {sum(stages) / 1e6:.2f} |")
     print(f"\nthe costliest of {COUNTED_PERIODS} periods of 20 ms, two verdicts among them")
-    print("| board | cycles in a period, millions | instructions: mean | worst | worst at one per cycle | exceeded from |")
+    columns = ("board", "cycles in a period, millions", "instructions, millions: mean", "worst", "worst at one per cycle")
+    print(f"| {' | '.join(columns)} | exceeded from |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for board, clock, key in BOARDS:
         if worst := figures.get(f"{key}_period_worst"):

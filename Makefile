@@ -13,8 +13,20 @@ SMALL := alsa,linux,native,cli
 # Inlining makes code large that is optimized for speed, and of the signal path nearly all that must be inlined says so: with it
 # held back, the path executes 1 % more instructions per second of sound on x86-64, 3 % on a Cortex-A53.
 SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-threshold=30
+# The standard library without the code that finds names and lines for backtraces, of which a stripped program has none: what
+# panics says so all the same, and where. It must be built for that, which a stable compiler does if it is told so.
+SMALL_STD := -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size
+# The program's own crate is the command line alone, and what stages are made of for it: for size. The library is for speed, so
+# this is no matter of the profile, which both share.
+SMALL_PROGRAM := -C llvm-args=-force-attribute=minsize
+# For another processor: a target of rustc.
+SMALL_TARGET ?= $(shell rustc --version --verbose | sed -n 's/^host: //p')
 # No tables for unwinding the stack.
 SMALL_LINKING := -C link-arg=-Wl,--no-eh-frame-hdr -C 'link-arg=-T$(CURDIR)/.ci/small.ld'
+# Of functions that are the same, one: where rustc links with LLVM's linker.
+ifneq ($(filter x86_64-%-linux-gnu,$(SMALL_TARGET)),)
+SMALL_LINKING += -C link-arg=-Wl,--icf=all
+endif
 
 # Which rig measures: a file of tests/hil.
 RIG ?= virtual
@@ -35,12 +47,14 @@ run: ## build and listen: to the default microphone, or to self-made music where
 	target/release/harmonynet $(ARGS)
 
 small: ## the program with the native engine alone, without tract: target/small/harmonynet; the last line is its size in KiB
-	@.ci/setup run
+	@.ci/setup small
 	@# Loaders before glibc 2.36 don't know packed relocations.
 	packed=; if printf 'glibc 2.36\n%s\n' "$$(getconf GNU_LIBC_VERSION)" | sort -VC; then \
 	  packed='-C link-arg=-Wl,-z,pack-relative-relocs'; fi; \
-	RUSTFLAGS="$${RUSTFLAGS:-} $(SMALL_INLINING)" cargo rustc --profile small --locked --no-default-features \
-	  --features $(SMALL) --bin harmonynet -- $(SMALL_LINKING) $$packed
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="$${RUSTFLAGS:-} $(SMALL_INLINING)" cargo rustc --profile small --locked --no-default-features \
+	  --features $(SMALL) --bin harmonynet $(SMALL_STD) --target $(SMALL_TARGET) -- \
+	  $(SMALL_PROGRAM) $(SMALL_LINKING) $$packed
+	@install -D target/$(SMALL_TARGET)/small/harmonynet target/small/harmonynet
 	@stat --format %s target/small/harmonynet | awk '{ print int(($$1 + 1023) / 1024) }'
 
 deb: ## a Debian package of program, model, boards and service, for this machine's processor: target/debian
@@ -102,6 +116,7 @@ lint: ## formatting, clippy, documentation, licences of dependencies, scripts, t
 	.ci/features clippy
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked
 	cargo deny --log-level warn --locked check bans licenses sources
+	.ci/dependencies known >/dev/null
 	shellcheck .ci/setup .ci/run .ci/features .ci/fuzz .ci/sanitize .ci/bare-metal .ci/pico .ci/arm .ci/cc .ci/dist .ci/debian-sources .ci/deb-test boards/debian/postinst boards/debian/postrm boards/image/build boards/image/test boards/image/init boards/image/root/usr/lib/harmonynet/*
 	python3 models/train/assemble.py --check >/dev/null
 

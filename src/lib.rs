@@ -41,7 +41,7 @@ pub mod tell; // verdicts → the rest of the house
 pub mod trace; // when what happened
 
 #[cfg(feature = "std")]
-pub mod settings; // file, environment and command line, over what the board calls for
+pub use harmonynet_settings as settings; // file, environment and command line, over what the board calls for
 
 /// The README's example is a test.
 #[cfg(all(doctest, feature = "native", feature = "std"))]

@@ -266,7 +266,7 @@ fn who_watches_is_told_everything_and_who_comes_later_what_was() {
     let Ok(Event::Hello(hello)) = decode_json(early.next().unwrap().as_bytes()) else { panic!("no hello") };
     assert_eq!(hello.labels[1], "<b>&\"", "escaped by JSON and put into the page as text");
     assert_eq!(early.until("view")["high_hz"], 7200);
-    house.teller.health(Health { overruns: 3, queued: 2, queue: 256, ..Health::default() });
+    house.teller.health(Health { overruns: 3, passed_over: 4, queued: 2, queue: 256, ..Health::default() });
     // A moment of sound is told to those who watch, once the server knows of them.
     let house_told = early.until("house");
     assert_eq!((&house_told["viewers"], &house_told["viewers_most"]), (&1.into(), &3.into()));
@@ -283,7 +283,8 @@ fn who_watches_is_told_everything_and_who_comes_later_what_was() {
     house.jazz(4096);
     assert_eq!(early.until("scores")["p"], "ff00");
     assert_eq!(early.until("verdict")["confidence"], 0.9);
-    assert_eq!(early.until("health")["overruns"], 3);
+    let health = early.until("health");
+    assert_eq!((&health["overruns"], &health["passed_over"]), (&3.into(), &4.into()));
 
     house.teller.verdict(&Scene {
         at: 5000,

@@ -295,7 +295,7 @@ fn garbage_ends_its_connection_and_nothing_else() {
 #[test]
 fn heartbeats_and_health_come_by_themselves() {
     let mut house = House::new(Limits { heartbeat: Duration::from_millis(20), ..calm() }, None);
-    house.teller.health(Health { overruns: 3, queued: 2, queue: 256, ..Health::default() });
+    house.teller.health(Health { overruns: 3, passed_over: 4, queued: 2, queue: 256, ..Health::default() });
     house.teller.heard(4096);
     house.teller.verdict(&jazz(4096));
     let mut listener = house.listener();
@@ -307,8 +307,8 @@ fn heartbeats_and_health_come_by_themselves() {
         }
     };
     assert_eq!(
-        (health.at, health.overruns, health.queued, health.queue, health.listeners),
-        (4096, 3, 2, 256, 1)
+        (health.at, health.overruns, health.passed_over, health.queued, health.queue, health.listeners),
+        (4096, 3, 4, 2, 256, 1)
     );
 }
 

@@ -54,6 +54,9 @@ fn a_trace_that_was_asked_for_tells_of_every_stage() {
     assert!(told["paths_us"]["verdict to display"]["n"].as_u64().unwrap() >= 1, "{told:#}");
     let shares: f64 = told["shares"].as_object().unwrap().values().map(|share| share.as_f64().unwrap()).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{told:#}");
+    let fares = &told["fares"];
+    assert!(fares["granted"].as_str().unwrap().contains("Hz") && fares["overruns"] == 0, "{fares}");
+    assert!(!fares["scheduler"].as_str().unwrap().is_empty(), "{fares}");
     let stamps = &told["stamps"];
     assert!(stamps["believable"].as_u64().unwrap() > 100, "{stamps}");
     let records = said(&file, &["--records"]);

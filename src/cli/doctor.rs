@@ -132,6 +132,7 @@ pub(crate) fn run(args: &DoctorArgs, loaded: &Loaded) -> Result<()> {
 }
 
 /// What this machine says of itself that a measurement of times depends on: kernel, board, clock, throttling, temperature.
+#[cfg(feature = "latency")]
 pub(crate) fn conditions(loaded: &Loaded) -> Result<Vec<(&'static str, String)>> {
     let machine = This { files: Files::below(Path::new("/")) };
     let patient = Patient {

@@ -1,11 +1,13 @@
 //! `latency`: how long sound takes to the display, measured from outside.
 
 mod check;
+mod device;
 mod link;
 mod live;
 mod observation;
 mod onset;
 mod pico_rig;
+mod recorder;
 mod report;
 mod rig_file;
 mod serial;
@@ -22,7 +24,8 @@ use harmonynet::decide::Decider;
 use harmonynet::pipeline::Recognizer;
 use harmonynet::spec::SAMPLE_RATE_HZ;
 
-use self::observation::Findings;
+use self::device::{Device, Told};
+use self::observation::{Findings, Losses};
 use self::report::Report;
 use self::rig_file::{Mode, Rig};
 use self::stimulus::Session;
@@ -34,6 +37,7 @@ Examples:
   harmonynet latency                               on simulated time, without any hardware
   harmonynet latency --rig tests/hil/virtual.toml  the rig that the file describes
   harmonynet latency --rig tests/hil/gpio.toml --port /dev/ttyACM0
+  harmonynet latency --rig tests/hil/gpio.toml --trace /run/harmonynet --pid $(pidof harmonynet)
   harmonynet latency --json latency.json --junit latency.xml --csv latency.csv
 
 A rig plays bursts and music, finds each sound's onset in what the microphone heard, and watches the display. Two latencies
@@ -51,6 +55,14 @@ pub(crate) struct LatencyArgs {
     /// Serial port of the rig's stopwatch, instead of the one in its file
     #[arg(long, value_name = "PORT")]
     port: Option<PathBuf>,
+
+    /// What the device that is measured says of itself: its trace, or the folder of its traces
+    #[arg(long, value_name = "PATH")]
+    trace: Option<PathBuf>,
+
+    /// Ask this program, a `listen` on this machine, for its trace before and after
+    #[arg(long, value_name = "PID", requires = "trace")]
+    pid: Option<u32>,
 
     #[command(flatten)]
     model: ModelArgs,
@@ -73,15 +85,19 @@ pub(crate) fn run(args: &LatencyArgs, loaded: &Loaded) -> Result<()> {
     let before = super::doctor::conditions(loaded)?;
     let package = args.model.package()?;
     let labels = package.manifest().labels();
-    let seen = match &rig.mode {
+    let device = args.trace.as_deref().map(|path| Device::new(path, args.pid)).transpose()?;
+    let mut seen = match &rig.mode {
         Mode::Virtual(simulated) => {
             let session = Session::new(&rig.stimulus);
             let listener = listener_of(args, &package)?;
             virtual_rig::observe(simulated, &session, rig.stimulus.seed, listener, &labels)?
         }
-        Mode::Gpio(wired) | Mode::Acoustic(wired) => {
-            pico_rig::observe(wired, args.port.as_ref().unwrap_or(&wired.port), &rig.stimulus)?
-        }
+        Mode::Gpio(wired) | Mode::Acoustic(wired) => pico_rig::observe(
+            wired,
+            args.port.as_ref().unwrap_or(&wired.port),
+            &rig.stimulus,
+            rig.record.as_ref(),
+        )?,
     };
     let spec = package.manifest().frontend.spec;
     let window = package.manifest().window()?;
@@ -96,6 +112,19 @@ pub(crate) fn run(args: &LatencyArgs, loaded: &Loaded) -> Result<()> {
             super::listen::threads(loaded.settings.board()),
         )?),
     };
+    // A trace that can't be read costs the exit code, not what was measured.
+    let told = device.map(|device| device.told());
+    if let Some(Ok(Told { fares, .. })) = &told {
+        seen.losses = Some(Losses {
+            overruns: fares.overruns,
+            samples: fares.lost + fares.dropped,
+            verdicts: fares.passed_over,
+        });
+    }
+    let (told, unread) = match told.transpose() {
+        Ok(told) => (told, None),
+        Err(error) => (None, Some(error)),
+    };
     let report = Report {
         checks: check::checks(&rig.thresholds, &found, &seen),
         rig,
@@ -104,8 +133,10 @@ pub(crate) fn run(args: &LatencyArgs, loaded: &Loaded) -> Result<()> {
         through: seen.through,
         clocks: seen.clocks,
         losses: seen.losses,
+        recorder_lost: seen.recording.map(|recording| recording.lost),
         found,
         live,
+        device: told,
         before,
         after: super::doctor::conditions(loaded)?,
         model: model(args, &package)?,
@@ -113,6 +144,9 @@ pub(crate) fn run(args: &LatencyArgs, loaded: &Loaded) -> Result<()> {
     };
     print!("{}", report.text());
     report.write(args.json.as_deref(), args.csv.as_deref(), args.junit.as_deref())?;
+    if let Some(error) = unread {
+        return Err(error);
+    }
     match report.checks.iter().filter(|check| !check.holds()).count() {
         0 => Ok(()),
         1 => bail!("a threshold of the rig does not hold"),

@@ -19,6 +19,7 @@ mod features;
 #[cfg(feature = "recordings")]
 mod files;
 mod interrupt;
+#[cfg(feature = "latency")]
 mod latency;
 mod leds;
 mod listen;
@@ -93,6 +94,7 @@ enum Command {
     #[command(after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
     /// Measure how long sound takes to the display
+    #[cfg(feature = "latency")]
     #[command(after_help = latency::EXAMPLES)]
     Latency(Box<latency::LatencyArgs>),
     /// Tell how long each stage took, from a dump of a running `listen`
@@ -116,6 +118,9 @@ enum Command {
     #[cfg(not(feature = "recordings"))]
     #[command(hide = true, disable_help_flag = true)]
     Evaluate(LackingArgs),
+    #[cfg(not(feature = "latency"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Latency(LackingArgs),
 }
 
 /// A help text without the lines for which this build lacks a feature: those begin with its name in brackets.
@@ -134,7 +139,7 @@ fn in_this_build(text: &str) -> String {
 }
 
 /// Whatever stands behind a command that this build lacks.
-#[cfg(not(feature = "recordings"))]
+#[cfg(not(all(feature = "latency", feature = "recordings")))]
 #[derive(clap::Args)]
 struct LackingArgs {
     #[arg(num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
@@ -172,6 +177,7 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::DisplayTest(args)) => display_test::run(&args, loaded),
         Some(Command::Config(args)) => config::run(&args, loaded),
+        #[cfg(feature = "latency")]
         Some(Command::Latency(args)) => latency::run(&args, loaded),
         Some(Command::Trace(args)) => trace::run(&args),
         #[cfg(feature = "recordings")]
@@ -181,6 +187,10 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         #[cfg(not(feature = "recordings"))]
         Some(Command::Classify(_) | Command::Features(_) | Command::Evaluate(_)) => {
             anyhow::bail!("this build has no commands for recordings: build it with --features recordings")
+        }
+        #[cfg(not(feature = "latency"))]
+        Some(Command::Latency(_)) => {
+            anyhow::bail!("this build has no rigs: build it with --features latency")
         }
     }
 }

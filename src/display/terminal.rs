@@ -80,10 +80,12 @@ impl Style {
     }
 }
 
-/// The size of the terminal that this process runs in.
+/// The size of the terminal that standard output is, where it is one and says so.
 #[must_use]
 pub fn size() -> Option<Size> {
-    crossterm::terminal::size().ok()
+    // crossterm would run another program where a terminal doesn't say.
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
 /// How dots become characters.

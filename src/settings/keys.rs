@@ -66,7 +66,7 @@ impl Key {
 /// The variable in the environment that means `name`.
 #[must_use]
 pub fn variable(name: &str) -> String {
-    format!("{ENVIRONMENT_PREFIX}{}", name.replace('.', "_").to_uppercase())
+    format!("{ENVIRONMENT_PREFIX}{}", name.replace('.', "_").to_ascii_uppercase())
 }
 
 /// The displays that there are drivers or views for.

@@ -13,7 +13,6 @@
 
 pub mod board;
 pub mod conflicts;
-mod document;
 pub mod keys;
 pub mod last_good;
 mod layers;
@@ -21,6 +20,8 @@ mod nearest;
 mod problem;
 pub mod text;
 mod value;
+
+use harmonynet_document as document;
 
 pub use self::keys::{KEYS, Key, Preset};
 pub use self::layers::{Layer, OTHER_VARIABLES, Origin, Settings};

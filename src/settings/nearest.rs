@@ -4,13 +4,16 @@
 /// dotted name is also compared by its last part, for keys that were put into the wrong table.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_string();
+    let name = name.to_ascii_lowercase();
+    let last_of_name = last(&name);
     candidates
         .into_iter()
         .filter_map(|candidate| {
-            let whole = near(&name.to_lowercase(), &candidate.to_lowercase());
+            let lower = candidate.to_ascii_lowercase();
+            let whole = near(&name, &lower);
             // The right word in the wrong table is a little further off than a typing error.
-            let part = near(&last(name), &last(candidate)).map(|distance| distance + 1);
+            let part = near(&last_of_name, &last(&lower)).map(|distance| distance + 1);
             let distance = [whole, part].into_iter().flatten().min()?;
             Some((distance, candidate))
         })
@@ -29,20 +32,22 @@ fn near(a: &str, b: &str) -> Option<usize> {
 
 /// Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
 fn distance(a: &[char], b: &[char]) -> usize {
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    let mut before = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut row = before.clone();
     for i in 1..=a.len() {
-        let mut row = vec![i];
+        row[0] = i;
         for j in 1..=b.len() {
-            let substituted = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = substituted.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            let substituted = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = substituted.min(last[j] + 1).min(row[j - 1] + 1);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
+                best = best.min(before[j - 2] + 1);
             }
-            row.push(best);
+            row[j] = best;
         }
-        rows.push(row);
+        (before, last, row) = (last, row, before);
     }
-    rows[a.len()][b.len()]
+    last[b.len()]
 }
 
 #[cfg(test)]

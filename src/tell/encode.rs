@@ -133,6 +133,7 @@ mod tests {
             listeners: u32::MAX,
             refused: u64::MAX,
             lost_events: u64::MAX,
+            passed_over: u64::MAX,
         };
         let mut text = Text::new();
         (0..64).for_each(|_| text.push('"').unwrap());

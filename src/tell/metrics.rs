@@ -77,6 +77,7 @@ impl Totals {
             listeners: self.listeners,
             refused: self.refused,
             lost_events: self.lost_events,
+            passed_over: health.passed_over,
         }
     }
 
@@ -111,6 +112,8 @@ impl Totals {
         page.head("lost_seconds_total", "counter", "Sound lost, by whose fault");
         page.value("lost_seconds_total", &[("cause", "microphone")], seconds(health.lost));
         page.value("lost_seconds_total", &[("cause", "inference")], seconds(health.dropped));
+        let passed_over = "Verdicts passed over because recognizing was too slow";
+        page.plain("passed_over_verdicts_total", "counter", passed_over, health.passed_over);
         page.plain("overruns_total", "counter", "Overruns of the microphone", health.overruns);
         page.plain("microphone_failures_total", "counter", "Times the microphone failed", health.failures);
         page.plain("queue_blocks", "gauge", "Blocks that wait to be recognized", health.queued);
@@ -211,7 +214,12 @@ mod tests {
         totals.lost_events = 7;
         totals.page = Some((2, 5));
         let vitals = Vitals::new();
-        vitals.set_health(crate::flow::Health { overruns: 3, heard: 44_100, ..Default::default() });
+        vitals.set_health(crate::flow::Health {
+            overruns: 3,
+            heard: 44_100,
+            passed_over: 8,
+            ..Default::default()
+        });
         vitals.broker().wanted.store(true, Ordering::Relaxed);
         let text = totals.text(&vitals);
         let mut described = Vec::new();
@@ -237,6 +245,7 @@ mod tests {
             ("harmonynet_level_dbfs", -20.5),
             ("harmonynet_heard_seconds_total", 2.0),
             ("harmonynet_overruns_total", 3.0),
+            ("harmonynet_passed_over_verdicts_total", 8.0),
             ("harmonynet_lost_events_total", 7.0),
             ("harmonynet_page_viewers", 2.0),
             ("harmonynet_page_lost_events_total", 5.0),

@@ -190,6 +190,8 @@ pub struct Health {
     pub refused: u64,
     /// Events that slow listeners lost, all together.
     pub lost_events: u64,
+    /// Verdicts passed over because recognizing was too slow.
+    pub passed_over: u64,
 }
 
 /// The device lives.

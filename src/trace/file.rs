@@ -28,6 +28,46 @@ pub struct Snapshot {
     pub records: Vec<[u8; RECORD_BYTES]>,
 }
 
+/// How the device fared since its start, as far as whoever writes the trace knows: what records of the last minutes don't tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fares {
+    /// What the microphone granted, in words; empty while none was open.
+    pub granted: heapless::String<96>,
+    /// How the capture thread is scheduled, in words; empty where that isn't known.
+    pub scheduler: heapless::String<48>,
+    /// Samples at 22,050 Hz: heard, lost by the microphone, lost because recognizing was too slow.
+    pub heard: u64,
+    /// See `heard`.
+    pub lost: u64,
+    /// See `heard`.
+    pub dropped: u64,
+    /// Verdicts passed over because recognizing was too slow.
+    pub passed_over: u64,
+    /// Overruns of the microphone.
+    pub overruns: u64,
+    /// Times that the microphone failed while it was open.
+    pub failures: u64,
+}
+
+impl Fares {
+    /// What happened after `before`, which is of the same device; the same where that has been started anew since.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        if self.heard < before.heard {
+            return self.clone();
+        }
+        Self {
+            heard: self.heard - before.heard,
+            lost: self.lost.saturating_sub(before.lost),
+            dropped: self.dropped.saturating_sub(before.dropped),
+            passed_over: self.passed_over.saturating_sub(before.passed_over),
+            overruns: self.overruns.saturating_sub(before.overruns),
+            failures: self.failures.saturating_sub(before.failures),
+            ..self.clone()
+        }
+    }
+}
+
 /// What stands before the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
@@ -43,6 +83,8 @@ pub struct Header {
     pub count: u64,
     /// Bytes of a record.
     pub record_bytes: u16,
+    /// How the device fared.
+    pub fares: Fares,
 }
 
 /// Why a file cannot be read as a trace.
@@ -77,11 +119,17 @@ impl core::fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Writes a snapshot.
+/// Writes a snapshot of a device that fared so.
 ///
 /// # Errors
 /// The writer's own: the disk is full, or may not be written.
-pub fn write(mut out: impl Write, snapshot: &Snapshot, reason: &str, unix_millis: u64) -> io::Result<()> {
+pub fn write(
+    mut out: impl Write,
+    snapshot: &Snapshot,
+    fares: &Fares,
+    reason: &str,
+    unix_millis: u64,
+) -> io::Result<()> {
     let cut = |text: &str| text.chars().take(16).collect();
     let header = Header {
         program: concat!("harmonynet ", env!("CARGO_PKG_VERSION")).chars().take(48).collect(),
@@ -90,6 +138,7 @@ pub fn write(mut out: impl Write, snapshot: &Snapshot, reason: &str, unix_millis
         unix_millis,
         count: snapshot.count,
         record_bytes: RECORD_BYTES as u16,
+        fares: fares.clone(),
     };
     let header = to_postcard(&header)?;
     out.write_all(MAGIC)?;
@@ -134,8 +183,34 @@ mod tests {
         records.iter().for_each(|record| ring.push(record));
         let snapshot = Snapshot { at: 5, count: ring.count(), records: ring.iter().copied().collect() };
         let mut bytes = Vec::new();
-        write(&mut bytes, &snapshot, "asked", 1_700_000_000_000).unwrap();
+        write(&mut bytes, &snapshot, &fares(), "asked", 1_700_000_000_000).unwrap();
         (records, bytes)
+    }
+
+    /// The longest that there are.
+    fn fares() -> Fares {
+        Fares {
+            granted: "g".repeat(96).as_str().try_into().unwrap(),
+            scheduler: "s".repeat(48).as_str().try_into().unwrap(),
+            heard: u64::MAX,
+            lost: u64::MAX,
+            dropped: u64::MAX,
+            passed_over: u64::MAX,
+            overruns: u64::MAX,
+            failures: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn what_happened_meanwhile_is_the_difference_unless_it_was_started_anew() {
+        let before = Fares { heard: 100, lost: 5, overruns: 1, ..Fares::default() };
+        let after = Fares { heard: 300, lost: 7, overruns: 3, passed_over: 2, ..Fares::default() };
+        let meanwhile = after.since(&before);
+        assert_eq!(
+            (meanwhile.heard, meanwhile.lost, meanwhile.overruns, meanwhile.passed_over),
+            (200, 2, 2, 2)
+        );
+        assert_eq!(before.since(&after), before);
     }
 
     #[test]
@@ -144,6 +219,7 @@ mod tests {
         let (header, back) = read(&bytes[..]).unwrap();
         assert_eq!(back, records);
         assert_eq!((header.reason.as_str(), header.at, header.count), ("asked", 5, 20));
+        assert_eq!(header.fares, fares());
         assert!(header.program.starts_with("harmonynet "));
     }
 

@@ -64,9 +64,10 @@ def models() -> dict[str, bytes]:
 
     return {
         "as-it-is": b"\0",
+        "streamed": b"\2" + bytes([0, 1, 0, 3]),
         "changed": b"\0" + bytes([100, 1, 0, 99, 0, 20, 0, 127]),
         "shipped-shape": b"\1" + header(19, (32, 64, 128), 64, 10, 0) + bytes([7, 2, 0, 3]),
-        "small-shape": b"\1" + header(1, (16, 32, 16), 32, 2, 1),
+        "small-shape": b"\3" + header(1, (16, 32, 16), 32, 2, 1),
         "wide-shape": b"\1" + header(3, (32, 16, 48), 48, 32, 0),
     }
 
@@ -78,7 +79,7 @@ def events() -> dict[str, bytes]:
         verdict,
         varint(2) + varint(90_000) + b"\0\3\1" + text("jazz") + varint(7),
         varint(3) + varint(5) + b"\1" + text("gone") + text("plug it in"),
-        varint(4) + b"".join(map(varint, range(200, 214))),
+        varint(4) + b"".join(map(varint, range(200, 215))),
         varint(5) + varint(10) + varint(3),
         varint(6) + varint(7),
         varint(7) + varint(0),
@@ -91,6 +92,7 @@ def events() -> dict[str, bytes]:
 def traces() -> dict[str, bytes]:
     header = text("harmonynet 0.1.0") + text("asked") + varint(10**9) + varint(1_700_000_000_000) + varint(9)
     header += varint(RECORD_BYTES)
+    header += text("48000 Hz, 2 ch, S32_LE") + text("ordinary") + b"".join(map(varint, [44_100, 512, 0, 1, 2, 0]))
     generator = random.Random(1)
     records = b""
     for kind in [0, 1, 2, 3, 0, 1, 2]:
@@ -117,7 +119,7 @@ def main() -> None:
         "model": models(),
         "manifest": files("models/harmonynet/manifest.toml"),
         "settings": files("settings.example.toml")
-        | {"short.toml": b"[display]\nbrightness = 7\n", "line": b"display.brightness=7\nboard=pi-4\n"},
+        | {"short.toml": b"[display]\nbrightness = 7\n", "line": b"board = \"pi-4\"\n\n---\ndisplay.brightness=7\n"},
         "board": files("boards/pi-4.toml") | files("boards/sim.toml") | files("boards/parts.toml"),
         "recording": recordings(),
         "events": events(),

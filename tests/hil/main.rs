@@ -4,14 +4,18 @@
 //! hardware runs always: that the rig finds the delays that it put in, and fails where it is told wrong ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
+use harmonynet::capture::SplitMix64;
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
+use stopwatch::Sound;
 use stopwatch::simulated::{Simulation, run};
+use stopwatch::sound::Samples;
 
 /// Names the rig.
 const RIG: &str = "HARMONYNET_RIG";
@@ -25,6 +29,10 @@ fn main() -> ExitCode {
         Trial::test("every_rig_of_this_folder_is_right", reads_every_rig),
         Trial::test("a_stopwatch_gives_back_the_delay_between_its_trigger_and_its_light", finds_the_level),
         Trial::test("a_genres_light_is_a_decision_once_it_stays", finds_the_decision),
+        Trial::test("the_picos_music_is_taken_for_one_genre", tells_what_to_wire),
+        Trial::test("a_recording_finds_the_delay_of_the_air", finds_the_air),
+        Trial::test("a_wrong_delay_of_the_air_and_a_sound_that_never_came_are_told", notices_the_air),
+        Trial::test("the_devices_own_trace_is_in_the_report", asks_the_device),
         Trial::test("what_is_wrong_with_a_port_is_said_with_what_mends_it", names_the_mend),
         Trial::test("firmware_and_program_speak_through_the_same_libraries", compares_lock_files),
     ];
@@ -145,11 +153,24 @@ fn pseudo_terminal() -> (std::fs::File, PathBuf) {
     (std::fs::File::from(near), path.into())
 }
 
-/// What `latency` says of a rig of this folder with lines replaced and a simulated stopwatch at its port.
+/// What `latency` says of the wired rig with lines replaced and a simulated stopwatch at its port.
 fn of_simulation(simulation: Simulation, changes: &[(&str, &str)]) -> (Output, Value) {
+    measured("gpio", simulation, changes, |_| ())
+}
+
+/// The same of any rig of this folder; without music unless `changes` say so.
+fn measured(
+    rig: &str,
+    simulation: Simulation,
+    changes: &[(&str, &str)],
+    prepare: impl FnOnce(&mut Command),
+) -> (Output, Value) {
     let folder_of_test = tempfile::tempdir().unwrap();
-    let mut text = std::fs::read_to_string(folder().join("gpio.toml")).unwrap();
-    for (from, to) in changes {
+    let mut text = std::fs::read_to_string(folder().join(format!("{rig}.toml"))).unwrap();
+    let has_music = changes.iter().any(|(_, to)| to.contains("pieces ="));
+    let silent = [("pieces = 6", "pieces = 0"), ("\ndecision_", "\n# decision_")];
+    let silent = silent.iter().filter(|(from, _)| !has_music && text.contains(from)).collect::<Vec<_>>();
+    for (from, to) in silent.into_iter().chain(changes) {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, to);
     }
@@ -160,7 +181,10 @@ fn of_simulation(simulation: Simulation, changes: &[(&str, &str)]) -> (Output, V
     // It ends with an error when the program closes the port.
     let device = std::thread::spawn(move || run(simulation, from, near));
     let json = folder_of_test.path().join("report.json");
-    let output = latency(&rig, &["--port", port.to_str().unwrap(), "--json", json.to_str().unwrap()]);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
+    program.arg("latency").arg("--rig").arg(&rig).arg("--port").arg(port).arg("--json").arg(&json);
+    prepare(&mut program);
+    let output = program.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let report = std::fs::read_to_string(&json).unwrap_or_else(|_| panic!("no report: {said}"));
     let _ = device.join().unwrap();
@@ -210,11 +234,203 @@ fn finds_the_decision() -> Result<(), Failed> {
         ..Simulation::default()
     };
     let (output, report) =
-        of_simulation(simulation, &[("bursts = 240", "bursts = 1"), ("pieces = 0", "pieces = 1")]);
+        of_simulation(simulation, &[("bursts = 240", "bursts = 1"), ("pieces = 6", "pieces = 1")]);
     assert!(output.status.success(), "{}{report:#}", String::from_utf8_lossy(&output.stderr));
     let decision = &report["outside"]["decision_ms"];
     assert_eq!(decision["n"], 1);
     assert!((decision["p50"].as_f64().unwrap() - 4321.0).abs() < 0.002, "{decision:#}");
+    // Too late is told: the threshold that virtual rigs have, too.
+    let holds = |name: &str| {
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap()["holds"]
+            .clone()
+    };
+    assert_eq!((holds("decision_p50_ms"), holds("decision_max_ms")), (true.into(), true.into()));
+    let late = Simulation { genre_after: Duration::from_millis(6500), ..simulation };
+    let (output, _) = of_simulation(late, &[("bursts = 240", "bursts = 1"), ("pieces = 6", "pieces = 1")]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed: Vec<&str> = said.lines().filter(|line| line.starts_with("FAILED")).collect();
+    assert!(
+        matches!(failed.as_slice(), [p50, max] if p50.contains("decision_p50") && max.contains("decision_max")),
+        "{said}"
+    );
+    Ok(())
+}
+
+/// The Pico's own music, as the shipped model hears it: which LED to wire to GP5.
+fn tells_what_to_wire() -> Result<(), Failed> {
+    let silence = std::iter::repeat_n(0, 3 * 48_000);
+    let sound: Vec<u8> = silence
+        .clone()
+        .chain(Samples::new(Sound::Music { millis: 9000 }))
+        .chain(silence)
+        .flat_map(i16::to_le_bytes)
+        .collect();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
+    program.args(["listen", "-", "--pace", "fast", "--json", "--unsure-below", "0"]);
+    let mut listening = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    listening.stdin.take().unwrap().write_all(&sound).unwrap();
+    let said = String::from_utf8(listening.wait_with_output().unwrap().stdout).unwrap();
+    let rig = std::fs::read_to_string(folder().join("gpio.toml")).unwrap();
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let genres: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["state"] == "genre")
+        .map(|line| line["genre"].as_str().unwrap())
+        .collect();
+    let last = genres.last().unwrap_or_else(|| panic!("{said}"));
+    assert!(genres.iter().all(|genre| genre == last), "one LED stays lit: {said}");
+    assert!(rig.contains(&format!("GP5 is the LED of `{last}`")), "{last}: {said}");
+    Ok(())
+}
+
+/// Samples of the recordings' rate in a time.
+const RATE_HZ: u64 = 48_000;
+
+/// What a sound card records beside the rig of so many bursts, as raw S32_LE of two channels: the microphone hears each burst
+/// `late` samples after the pin sent it, but for one.
+fn tape(bursts: usize, late: usize, unheard: Option<usize>) -> Vec<u8> {
+    // As the rig plans them: seed, rest and spacings of `latency`.
+    let mut random = SplitMix64::new(1);
+    let nanos = |samples: u64| samples * 1_000_000_000 / RATE_HZ;
+    let mut at = nanos(3 * RATE_HZ);
+    let mut noise = SplitMix64::new(9);
+    let length = (3 * RATE_HZ as usize + bursts * 36_000) + 12 * RATE_HZ as usize;
+    let mut tracks: Vec<[i32; 2]> = (0..length).map(|_| [(noise.signed() * 6e6) as i32, 0]).collect();
+    for burst in 0..bursts {
+        at += nanos(26_400) + random.bits() % nanos(9600);
+        let place = (at * RATE_HZ / 1_000_000_000) as usize;
+        for (n, sample) in Samples::new(Sound::Burst).enumerate() {
+            tracks[place + n][1] += i32::from(sample) << 15;
+            if unheard != Some(burst) {
+                tracks[place + late + n][0] += i32::from(sample) << 13;
+            }
+        }
+    }
+    tracks.into_iter().flatten().flat_map(i32::to_le_bytes).collect()
+}
+
+/// What an acoustic rig says whose sound card recorded `tape`.
+fn recorded(tape: &[u8], simulation: Simulation, changes: &[(&str, &str)]) -> (Output, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, config) = (folder.path().join("tape.raw"), folder.path().join("asound.conf"));
+    std::fs::write(&raw, tape).unwrap();
+    let system = "/usr/share/alsa/alsa.conf";
+    let include = if Path::new(system).exists() { format!("<{system}>\n") } else { String::new() };
+    // It grants everything, so the format is the one that is preferred.
+    let pcm = format!(
+        "pcm.tape {{ type file slave.pcm null file /dev/null infile {} format raw }}\n",
+        raw.display()
+    );
+    std::fs::write(&config, include + &pcm).unwrap();
+    let device = [("device = \"hw:CARD=USB\"", "device = \"tape\""), ("bursts = 240", "bursts = 6")];
+    let changes = [&device[..], changes].concat();
+    measured("acoustic", simulation, &changes, |program| {
+        program.env("ALSA_CONFIG_PATH", &config);
+    })
+}
+
+/// Sound is 177 samples on its way, 3.6875 ms; a light 61.7 ms after each trigger: the path is what is left.
+const LATE: usize = 177;
+
+fn of_air() -> Simulation {
+    Simulation {
+        level_after: Duration::from_micros(61_700),
+        dawdles: Duration::from_millis(1),
+        ..Simulation::default()
+    }
+}
+
+/// A known delay, on a sound card's own clock, to a hundredth of a sample.
+fn finds_the_air() -> Result<(), Failed> {
+    if cfg!(not(feature = "alsa")) {
+        return Ok(());
+    }
+    let (output, report) = recorded(&tape(6, LATE, None), of_air(), &[("sound_ms = 0.58", "sound_ms = 3.7")]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let outside = &report["outside"];
+    let of = |what: &str, which: &str| outside[what][which].as_f64().unwrap();
+    for which in ["min", "p50", "max"] {
+        assert!((of("transport_ms", which) - 3.6875).abs() < 0.0005, "{outside:#}");
+        assert!((of("path_ms", which) - (61.7 - 3.6875 - 0.01)).abs() < 0.003, "{outside:#}");
+    }
+    assert_eq!(
+        (&report["missed"], &report["false"], &outside["path_ms"]["n"]),
+        (&0.into(), &0.into(), &6.into())
+    );
+    assert!(report["granted"].as_str().unwrap().contains("recorded at 48000 Hz"), "{report:#}");
+    Ok(())
+}
+
+fn notices_the_air() -> Result<(), Failed> {
+    if cfg!(not(feature = "alsa")) {
+        return Ok(());
+    }
+    let failed = |output: &Output| -> Vec<String> {
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.lines().filter(|line| line.starts_with("FAILED")).map(str::to_owned).collect()
+    };
+    // The loudspeaker is a metre further off than the file says; and one burst was never heard.
+    let (output, report) = recorded(&tape(6, LATE, Some(3)), of_air(), &[]);
+    let wrong = failed(&output);
+    assert!(
+        matches!(wrong.as_slice(), [air, missed, lit] if air.contains("sound_error_ms") && missed.contains("missed") && lit.contains("false")),
+        "{wrong:?} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // What was found is right all the same; the light of the burst that wasn't heard belongs to no sound.
+    let found = report["outside"]["path_ms"]["p50"].as_f64().unwrap();
+    assert!((found - (61.7 - 3.6875 - 0.01)).abs() < 0.003, "{report:#}");
+    assert_eq!((&report["missed"], &report["outside"]["path_ms"]["n"]), (&1.into(), &5.into()));
+    Ok(())
+}
+
+/// A `listen` on this machine, asked before and after.
+fn asks_the_device() -> Result<(), Failed> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_harmonynet"));
+    program.args(["listen", "--demo=disco", "--json", "--trace"]).arg(folder.path());
+    let mut listening =
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(listening.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    // Somebody must read what it says on.
+    let reader = std::thread::spawn(move || lines.count());
+    let simulation = Simulation { level_after: Duration::from_millis(40), ..Simulation::default() };
+    let files = ["csv", "xml"].map(|kind| folder.path().join(kind));
+    let counted = [
+        ("bursts = 240", "bursts = 8"),
+        ("# overruns = 0", "overruns = 0"),
+        ("# lost_frames = 0", "lost_frames = 0"),
+    ];
+    let (output, report) = measured("gpio", simulation, &counted, |program| {
+        program.arg("--pid").arg(listening.id().to_string()).arg("--trace").arg(folder.path());
+        program.arg("--csv").arg(&files[0]).arg("--junit").arg(&files[1]);
+    });
+    listening.kill().unwrap();
+    listening.wait().unwrap();
+    reader.join().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let device = &report["device"];
+    assert_eq!(device["counted"], "counted while it was measured");
+    // The measurement takes some ten seconds, which it heard, but not what it had heard before.
+    let heard = device["fares"]["heard_samples"].as_u64().unwrap();
+    assert!((5 * 22_050..60 * 22_050).contains(&heard), "{device:#}");
+    assert!(device["fares"]["granted"].as_str().unwrap().contains("48000 Hz"), "{device:#}");
+    assert!(device["stages_us"]["resample"]["n"].as_u64().unwrap() > 0, "{device:#}");
+    assert_eq!((&report["overruns"], &report["passed_over"]), (&0.into(), &0.into()));
+    assert!(said.contains("the device says (harmonynet ") && said.contains("period to verdict"), "{said}");
+    let [csv, junit] = files.map(|file| std::fs::read_to_string(file).unwrap());
+    assert!(csv.contains("device inference us,"), "{csv}");
+    assert!(junit.contains("name=\"device.scheduler\"") && junit.contains("name=\"lost_frames\""), "{junit}");
+    // A device that says nothing costs the exit code, not the report.
+    let (output, report) = measured("gpio", simulation, &[("bursts = 240", "bursts = 1")], |program| {
+        program.arg("--trace").arg(folder.path().join("absent.hnt"));
+    });
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("absent.hnt"));
+    assert_eq!((&report["outside"]["path_ms"]["n"], &report["device"]), (&1.into(), &Value::Null));
     Ok(())
 }
 

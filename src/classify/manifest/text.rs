@@ -1,7 +1,9 @@
 //! The manifest as TOML text. The only file that names the TOML library.
 
+use harmonynet_document::{line_of, structured};
+
 use super::{Manifest, ManifestError, Wrong};
-use crate::spec::FrontendSpec;
+use crate::spec::{FrontendSpec, LevelHandling};
 
 impl Manifest {
     /// Reads and [validates](Self::validate) a manifest.
@@ -9,9 +11,9 @@ impl Manifest {
     /// # Errors
     /// What is wrong, with its line.
     pub fn from_toml(text: &str) -> Result<Self, ManifestError> {
-        let manifest: Self = toml::from_str(text).map_err(|wrong| ManifestError {
-            line: wrong.span().map(|span| line_at(text, span.start)),
-            wrong: Wrong::Syntax { message: wrong.message().trim().replace('\n', "; ") },
+        let manifest: Self = structured(text).map_err(|unreadable| ManifestError {
+            line: unreadable.line,
+            wrong: Wrong::Syntax { message: unreadable.message },
         })?;
         manifest.validate().map_err(|mut wrong| {
             wrong.line = wrong.field().and_then(|field| line_of(text, field));
@@ -33,29 +35,43 @@ impl Manifest {
     }
 }
 
-/// A field of a specification as TOML text.
+/// A field of a specification as TOML text; a field of its level handling as all of that.
 pub(super) fn value_of(spec: &FrontendSpec, field: &str) -> String {
-    let mut value = toml::Value::try_from(spec).ok();
-    for key in field.split('.') {
-        value = value.and_then(|v| v.get(key).cloned());
-    }
-    value.map_or_else(String::new, |v| v.to_string())
+    let &FrontendSpec { revision, rate_hz, window, hop, mel_bands, low_hz, high_hz, log_steps, level } = spec;
+    let number: u32 = match field {
+        "revision" => revision.into(),
+        "rate_hz" => rate_hz,
+        "window" => window.into(),
+        "hop" => hop.into(),
+        "mel_bands" => mel_bands.into(),
+        "low_hz" => low_hz,
+        "high_hz" => high_hz,
+        "log_steps" => log_steps.into(),
+        _ => {
+            return match level {
+                LevelHandling::Absolute { center } => format!("{{ kind = \"absolute\", center = {center} }}"),
+                LevelHandling::Tracked { frames, gate, center } => {
+                    format!("{{ kind = \"tracked\", frames = {frames}, gate = {gate}, center = {center} }}")
+                }
+            };
+        }
+    };
+    number.to_string()
 }
 
-/// The line, counted from 1, of a byte offset.
-fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The line of a dotted field, or of the innermost table on its way that is there.
-fn line_of(text: &str, field: &str) -> Option<usize> {
-    let document = toml::de::DeTable::parse(text).ok()?;
-    let mut table = Some(document.get_ref());
-    let mut line = None;
-    for key in field.split('.') {
-        let Some((name, value)) = table.and_then(|table| table.get_key_value(key)) else { break };
-        line = Some(line_at(text, name.span().start));
-        table = value.get_ref().as_table();
+    #[test]
+    fn a_field_reads_as_in_the_manifest() {
+        for spec in [FrontendSpec::SHIPPED, FrontendSpec::ABSOLUTE.with_hop(1536)] {
+            let table = toml::Table::try_from(spec).unwrap();
+            for (field, value) in &table {
+                let read: toml::Table = toml::from_str(&format!("x = {}", value_of(&spec, field))).unwrap();
+                assert_eq!(&read["x"], value, "{field}");
+            }
+            assert_eq!(value_of(&spec, "level.frames"), value_of(&spec, "level"));
+        }
     }
-    line
 }

@@ -15,6 +15,8 @@ const LEVEL_WITHIN: f64 = 0.5;
 const BEFORE: f64 = 1e-6;
 /// How long after its begin a decision on a piece is waited for, seconds.
 const DECISION_WITHIN: f64 = 9.0;
+/// From a piece's begin on a decision may be about it for so long, seconds: the piece, and a window.
+const MUSIC_AROUND: f64 = 13.0;
 
 /// What a rig saw. Moments are seconds of the rig's clock; the recording begins at 0.
 #[derive(Debug, Default)]
@@ -23,8 +25,8 @@ pub(super) struct Observation {
     pub(super) granted: Option<Granted>,
     /// What the rig is and hangs on, where no microphone granted anything.
     pub(super) through: String,
-    /// What the microphone heard, at [`RATE_HZ`]; absent where the rig has none of its own.
-    pub(super) recording: Option<Vec<f32>>,
+    /// What was recorded; absent where the rig records nothing.
+    pub(super) recording: Option<Recording>,
     /// When bursts and pieces left the loudspeaker.
     pub(super) bursts: Vec<f64>,
     pub(super) pieces: Vec<f64>,
@@ -38,8 +40,31 @@ pub(super) struct Observation {
     pub(super) declared: Declared,
     /// How the clocks of rig and host compare, where they are two.
     pub(super) clocks: Option<Clocks>,
-    /// Losses of the microphone, and samples lost at 22,050 Hz; absent where the rig can't know.
-    pub(super) losses: Option<(u64, u64)>,
+    /// What whoever listens lost; absent where nobody knows.
+    pub(super) losses: Option<Losses>,
+}
+
+/// What whoever listens lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Losses {
+    /// Overruns of the microphone.
+    pub(super) overruns: u64,
+    /// Samples at 22,050 Hz, by microphone or slowness.
+    pub(super) samples: u64,
+    /// Verdicts passed over.
+    pub(super) verdicts: u64,
+}
+
+/// What a microphone heard beside whoever listens, at [`RATE_HZ`].
+#[derive(Debug)]
+pub(super) struct Recording {
+    pub(super) sound: Vec<f32>,
+    /// When it began, on the rig's clock: exactly where there are no departures, else roughly.
+    pub(super) begins: f64,
+    /// When each burst left the loudspeaker on the recording's own clock, where that is another one than the rig's.
+    pub(super) departures: Option<Vec<f64>>,
+    /// Frames that were lost while recording.
+    pub(super) lost: u64,
 }
 
 /// A light that went on.
@@ -77,7 +102,7 @@ pub(super) struct Findings {
     pub(super) beyond_fill: Distribution,
     /// Sounds whose onset, level or decision never came.
     pub(super) missed: usize,
-    /// Onsets and levels where no sound was played.
+    /// Onsets and levels where no sound was played, and decisions where no music was.
     pub(super) false_ones: usize,
 }
 
@@ -89,15 +114,17 @@ impl Findings {
             seen.levels.iter().copied().filter(|light| light.at < seen.music_from).collect();
         let mut found = Self::default();
         let (mut errors, mut rig, mut transport, mut path) = (vec![], vec![], vec![], vec![]);
-        for burst in &seen.bursts {
+        for (number, burst) in seen.bursts.iter().enumerate() {
             let expected = burst + seen.declared.sound;
             let mut onset = expected;
             if let Some(onsets) = &mut onsets {
-                let Some(heard) = take(onsets, |at| (at - expected).abs() < ONSET_WITHIN) else {
+                // What the rig's clock is ahead of the recording's, at this burst.
+                let ahead = seen.recording.as_ref().map_or(0.0, |recording| recording.ahead(number, *burst));
+                let Some(heard) = take(onsets, |at| (at + ahead - expected).abs() < ONSET_WITHIN) else {
                     found.missed += 1;
                     continue;
                 };
-                onset = heard;
+                onset = heard + ahead;
                 errors.push((onset - expected).abs() * f64::from(RATE_HZ));
                 transport.push(1000.0 * (onset - burst));
             }
@@ -114,12 +141,19 @@ impl Findings {
                 rig.push(1000.0 * (added - seen.declared.sound - seen.declared.light));
             }
         }
-        found.false_ones = onsets.map_or(0, |onsets| onsets.len()) + levels.len();
+        let transport: Distribution = transport.into_iter().collect();
+        // Music begins without a chirp: it takes as long as bursts do.
+        let sound = transport.quantile(0.5).map_or(seen.declared.sound, |millis| millis / 1000.0);
         let mut decisions = seen.decisions.clone();
         decisions.retain(|at| *at >= seen.music_from);
+        let is_false =
+            |at: &&f64| !seen.pieces.iter().any(|piece| (0.0..MUSIC_AROUND).contains(&(*at - piece)));
+        found.false_ones = onsets.map_or(0, |onsets| onsets.len())
+            + levels.len()
+            + decisions.iter().filter(is_false).count();
         let mut waits = Vec::new();
         for piece in &seen.pieces {
-            let heard = piece + seen.declared.sound;
+            let heard = piece + sound;
             match take(&mut decisions, |at| (0.0..DECISION_WITHIN).contains(&(at - heard))) {
                 Some(at) => waits.push(at - seen.declared.light - heard),
                 None => found.missed += 1,
@@ -128,7 +162,7 @@ impl Findings {
         Self {
             onset_error: errors.into_iter().collect(),
             rig_error: rig.into_iter().collect(),
-            transport: transport.into_iter().collect(),
+            transport,
             path: path.into_iter().collect(),
             beyond_fill: waits.iter().map(|wait| 1000.0 * (wait - fill)).collect(),
             decision: waits.into_iter().map(|wait| 1000.0 * wait).collect(),
@@ -137,10 +171,18 @@ impl Findings {
     }
 }
 
-/// Where the recording holds bursts until music begins, seconds.
-fn onsets(recording: &[f32], music_from: f64) -> Vec<f64> {
-    let quiet = ((music_from * f64::from(RATE_HZ)) as usize).min(recording.len());
-    let onsets = MatchedFilter::new(chirp()).onsets(&recording[..quiet]);
+impl Recording {
+    /// What the rig's clock is ahead of the recording's at the burst of this number, which left at `burst` of the rig's.
+    fn ahead(&self, number: usize, burst: f64) -> f64 {
+        let departure = self.departures.as_ref().and_then(|departures| departures.get(number));
+        departure.map_or(self.begins, |left| burst - left)
+    }
+}
+
+/// Where the recording holds bursts until music begins, seconds of its own clock.
+fn onsets(recording: &Recording, music_from: f64) -> Vec<f64> {
+    let quiet = ((music_from - recording.begins) * f64::from(RATE_HZ)) as usize;
+    let onsets = MatchedFilter::new(chirp()).onsets(&recording.sound[..quiet.min(recording.sound.len())]);
     onsets.iter().map(|onset| onset.at / f64::from(RATE_HZ)).collect()
 }
 
@@ -161,7 +203,12 @@ mod tests {
         let session = Session::new(&Stimulus { bursts: 5, pieces: 0, seed: 1 });
         let bursts: Vec<f64> = session.bursts.iter().map(|at| at / f64::from(RATE_HZ)).collect();
         Observation {
-            recording: Some(delayed(&session.sound, 480.0)),
+            recording: Some(Recording {
+                sound: delayed(&session.sound, 480.0),
+                begins: 0.0,
+                departures: None,
+                lost: 0,
+            }),
             levels: bursts.iter().map(|at| Light { at: at + 0.06, written: Some(at + 0.055) }).collect(),
             bursts,
             music_from: session.music_from / f64::from(RATE_HZ),
@@ -177,6 +224,25 @@ mod tests {
         assert!((found.path.quantile(0.5).unwrap() - 45.0).abs() < 0.01, "{:?}", found.path);
         assert!((found.transport.quantile(0.5).unwrap() - 10.0).abs() < 0.01);
         assert!(found.rig_error.max().unwrap().abs() < 0.01 && found.onset_error.max().unwrap() < 0.1);
+    }
+
+    /// A recording whose clock is another one: 7.03 s behind, and slower by 150 ppm.
+    #[test]
+    fn the_air_is_measured_on_the_recordings_own_clock() {
+        let mut seen = observation();
+        let of_rig = |at: &f64| 7.0 + at * 1.000_15;
+        let departures = std::mem::take(&mut seen.bursts);
+        seen.bursts = departures.iter().map(of_rig).collect();
+        seen.levels = seen.bursts.iter().map(|at| Light { at: at + 0.06, written: None }).collect();
+        seen.music_from += 7.0;
+        let recording = seen.recording.as_mut().unwrap();
+        (recording.begins, recording.departures) = (7.03, Some(departures));
+        // The rig says 4 ms, the air takes 10.
+        seen.declared.sound = 0.004;
+        let found = Findings::of(&seen, 3.9);
+        assert_eq!((found.path.count(), found.missed, found.false_ones), (5, 0, 0));
+        assert!((found.transport.quantile(0.5).unwrap() - 10.0).abs() < 0.01, "{:?}", found.transport);
+        assert!((found.path.quantile(0.5).unwrap() - 45.0).abs() < 0.01, "{:?}", found.path);
     }
 
     /// Without a recording the sound is where the rig says that it is.
@@ -213,9 +279,10 @@ mod tests {
         seen.bursts.clear();
         seen.levels.clear();
         seen.pieces = vec![10.0, 30.0];
-        seen.decisions = vec![1.0, 14.515, 34.115];
+        // One of bursts, two of pieces, one that goes on about the first, one of nothing.
+        seen.decisions = vec![1.0, 14.515, 18.0, 25.0, 34.115];
         let found = Findings::of(&Observation { recording: None, ..seen }, 4.0);
-        assert_eq!((found.decision.count(), found.missed), (2, 0));
+        assert_eq!((found.decision.count(), found.missed, found.false_ones), (2, 0, 1));
         assert!((found.decision.max().unwrap() - 4500.0).abs() < 1e-6);
         assert!((found.beyond_fill.min().unwrap() - 100.0).abs() < 1e-6);
     }

@@ -1,6 +1,7 @@
 //! A rig of a stimulus-and-stopwatch: it plays sounds, and stamps its trigger and the display's lights on one clock. Whoever
-//! listens runs beside this program or on another machine, and isn't asked.
+//! listens runs beside this program or on another machine; what it says of itself is read elsewhere.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -10,12 +11,14 @@ use stopwatch::clock::{Bounded, Comparison, Exchange};
 use stopwatch::{Channel, Edge, Nanos, Sound};
 
 use super::link::Link;
-use super::observation::{Declared, Light, Observation};
-use super::rig_file::{Stimulus, Wired};
+use super::observation::{Declared, Light, Observation, Recording};
+use super::recorder::{Recorder, departures};
+use super::rig_file::{Record, Stimulus, Wired};
 use super::stimulus::{PIECE, RATE_HZ, REST, SPACING};
 
-/// How long before its moment a sound is asked for.
-const ASKED_BEFORE: Nanos = 200_000_000;
+/// How long before its moment a sound is asked for: a burst is over 0.23 s after its begin, and the next is 0.55 s away at least.
+/// A machine that is as busy as to answer later cannot measure.
+const ASKED_BEFORE: Nanos = 290_000_000;
 /// How far the trigger may lie from the moment that was asked for.
 const TRIGGER_WITHIN: Nanos = 1_000_000;
 
@@ -32,29 +35,59 @@ pub(super) struct Clocks {
     pub(super) round_trips: Distribution,
 }
 
-/// Plays the session on the rig and watches the lights.
-pub(super) fn observe(wired: &Wired, port: &Path, stimulus: &Stimulus) -> Result<Observation> {
+/// When what is played, nanoseconds after the session's begin.
+struct Plan {
+    bursts: Vec<Nanos>,
+    pieces: Vec<Nanos>,
+    music_from: Nanos,
+    end: Nanos,
+}
+
+impl Plan {
+    fn new(stimulus: &Stimulus) -> Self {
+        let mut random = SplitMix64::new(stimulus.seed);
+        let mut at = samples(REST);
+        let mut bursts = Vec::new();
+        for _ in 0..stimulus.bursts {
+            // Anywhere in a period: a nanosecond is a part of a sample.
+            at += samples(SPACING.0) + random.bits() % samples(SPACING.1);
+            bursts.push(at);
+        }
+        let music_from = at + samples(REST);
+        let mut pieces = Vec::new();
+        for piece in 0..stimulus.pieces {
+            at += samples(REST)
+                + if piece > 0 { samples(PIECE) } else { samples(SPACING.0) }
+                + random.bits() % samples(RATE_HZ as usize);
+            pieces.push(at);
+        }
+        let end = at + samples(REST) + if pieces.is_empty() { 0 } else { samples(PIECE) };
+        Self { bursts, pieces, music_from, end }
+    }
+}
+
+/// Plays the session on the rig, watches the lights, and records where there is something to record with.
+pub(super) fn observe(
+    wired: &Wired,
+    port: &Path,
+    stimulus: &Stimulus,
+    record: Option<&Record>,
+) -> Result<Observation> {
     let mut link = Link::open(port)?;
-    let mut random = SplitMix64::new(stimulus.seed);
+    let plan = Plan::new(stimulus);
+    let frames = (plan.music_from / 1_000_000 * Nanos::from(RATE_HZ) / 1000) as usize;
+    let recorder = record.map(|record| Recorder::start(record, frames)).transpose()?;
+    // Whatever opening a sound card took: what time is it?
+    link.wait_until(0)?;
     let begin = link.now();
-    let mut at = begin + samples(REST);
-    let mut bursts = Vec::new();
-    for _ in 0..stimulus.bursts {
-        // Anywhere in a period: a nanosecond is a part of a sample.
-        at += samples(SPACING.0) + random.bits() % samples(SPACING.1);
-        play(&mut link, at, Sound::Burst)?;
-        bursts.push(at);
+    let at = |after: &Nanos| begin + after;
+    for burst in &plan.bursts {
+        play(&mut link, at(burst), Sound::Burst)?;
     }
-    let music_from = at + samples(REST);
-    let mut pieces = Vec::new();
-    for piece in 0..stimulus.pieces {
-        at += samples(REST)
-            + if piece > 0 { samples(PIECE) } else { samples(SPACING.0) }
-            + random.bits() % samples(RATE_HZ as usize);
-        play(&mut link, at, Sound::Music { millis: (samples(PIECE) / 1_000_000) as u16 })?;
-        pieces.push(at);
+    for piece in &plan.pieces {
+        play(&mut link, at(piece), Sound::Music { millis: (samples(PIECE) / 1_000_000) as u16 })?;
     }
-    link.wait_until(at + samples(REST) + if pieces.is_empty() { 0 } else { samples(PIECE) })?;
+    link.wait_until(at(&plan.end))?;
     link.compare_at_length()?;
     let lost = link.lost_edges();
     ensure!(
@@ -62,16 +95,33 @@ pub(super) fn observe(wired: &Wired, port: &Path, stimulus: &Stimulus) -> Result
         "{lost} edges were lost: do the lights blink? (full brightness, or a comparator with hysteresis)"
     );
     let edges: Vec<Edge> = link.edges.iter().copied().filter(|edge| edge.at >= begin).collect();
+    let asked = |plan: &[Nanos]| plan.iter().map(at).collect::<Vec<_>>();
+    let (bursts, pieces) = (asked(&plan.bursts), asked(&plan.pieces));
     let clocks = clocks(&link.exchanges, link.tick_nanos(), &[&bursts[..], &pieces[..]].concat())?;
     let seconds = |at: Nanos| at.saturating_sub(begin) as f64 / 1e9;
     let dark = millis(wired.dark_ms);
     let levels = lights(&edges, Channel::Level, dark, 0);
     let genres = lights(&edges, Channel::Genre, dark, millis(wired.hold_ms));
+    let bursts: Vec<f64> = triggers(&edges, &bursts)?.into_iter().map(seconds).collect();
+    let mut through = format!("stopwatch on {}, resolution {} ns", port.display(), link.tick_nanos());
+    let recording = recorder.map(|recorder| {
+        let begins = -recorder.head_start();
+        let tape = recorder.finish()?;
+        let _ = write!(through, "; recorded at {}", tape.granted);
+        let departures = departures(&tape.reference, &bursts, begins)?;
+        anyhow::Ok(Recording {
+            sound: tape.microphone,
+            begins,
+            departures: Some(departures),
+            lost: tape.lost,
+        })
+    });
     Ok(Observation {
-        through: format!("stopwatch on {}, resolution {} ns", port.display(), link.tick_nanos()),
-        bursts: triggers(&edges, &bursts)?.into_iter().map(seconds).collect(),
+        recording: recording.transpose()?,
+        through,
+        bursts,
         pieces: triggers(&edges, &pieces)?.into_iter().map(seconds).collect(),
-        music_from: seconds(music_from),
+        music_from: seconds(at(&plan.music_from)),
         levels: levels.into_iter().map(|at| Light { at: seconds(at), written: None }).collect(),
         decisions: genres.into_iter().map(seconds).collect(),
         declared: Declared { sound: wired.sound_ms / 1000.0, light: wired.light_ms / 1000.0 },

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use super::super::timings;
 use super::super::trace::print;
 use super::check::Check;
+use super::device::Told;
 use super::live::Live;
-use super::observation::Findings;
+use super::observation::{Findings, Losses};
 use super::pico_rig::Clocks;
 use super::rig_file::Rig;
 
@@ -27,9 +28,13 @@ pub(super) struct Report {
     pub(super) granted: Option<Granted>,
     pub(super) through: String,
     pub(super) clocks: Option<Clocks>,
-    pub(super) losses: Option<(u64, u64)>,
+    pub(super) losses: Option<Losses>,
+    /// Frames that the rig's own recording lost, where it has one.
+    pub(super) recorder_lost: Option<u64>,
     pub(super) found: Findings,
     pub(super) live: Option<Live>,
+    /// What the device says of itself.
+    pub(super) device: Option<Told>,
     pub(super) before: Vec<(&'static str, String)>,
     pub(super) after: Vec<(&'static str, String)>,
     pub(super) model: String,
@@ -75,10 +80,17 @@ impl Report {
             self.found.missed,
             self.found.false_ones,
             self.losses.map_or_else(
-                || "losses unknown: who listens wasn't asked".into(),
-                |(overruns, lost)| format!("overruns {overruns}, lost samples {lost}")
+                || "losses unknown: who listens wasn't asked (--trace)".into(),
+                |losses| format!(
+                    "overruns {}, lost samples {}, verdicts passed over {}",
+                    losses.overruns, losses.samples, losses.verdicts
+                )
             )
         );
+        if let Some(lost @ 1..) = self.recorder_lost {
+            let _ =
+                writeln!(text, "the rig's own recording lost {lost} frames: bursts may be missed for that");
+        }
         if let Some(clocks) = &self.clocks {
             let _ = writeln!(text, "{}", told(clocks));
         }
@@ -96,6 +108,17 @@ impl Report {
                 live.summary.elapsed.as_secs_f64(),
                 scheduler(live),
                 print::stages(&live.stages)
+            );
+        }
+        if let Some(told) = &self.device {
+            let _ = write!(
+                text,
+                "\nthe device says ({}), its last {} records; {}:\n{}\n{}",
+                told.header.program,
+                told.records(),
+                told.when(),
+                print::fares(&told.fares),
+                print::stages(&told.stages)
             );
         }
         text.push('\n');
@@ -155,8 +178,10 @@ impl Report {
             "window_fill_ms": self.fill_ms,
             "missed": self.found.missed,
             "false": self.found.false_ones,
-            "overruns": self.losses.map(|(overruns, _)| overruns),
-            "lost_samples": self.losses.map(|(_, lost)| lost),
+            "overruns": self.losses.map(|losses| losses.overruns),
+            "lost_samples": self.losses.map(|losses| losses.samples),
+            "passed_over": self.losses.map(|losses| losses.verdicts),
+            "recorder_lost_frames": self.recorder_lost,
             "clocks": self.clocks.as_ref().map(|clocks| json!({
                 "offset_ms": clocks.offset.value / 1e6,
                 "offset_within_ms": clocks.offset.within / 1e6,
@@ -166,6 +191,14 @@ impl Report {
                 "round_trip_us": timings::json(&clocks.round_trips),
             })),
             "inside": inside,
+            "device": self.device.as_ref().map(|told| {
+                let mut device = print::stages_json(&told.stages);
+                device["program"] = json!(told.header.program.as_str());
+                device["records"] = json!(told.records());
+                device["counted"] = json!(told.when());
+                device["fares"] = print::fares_json(&told.fares);
+                device
+            }),
             "checks": checks,
         })
     }
@@ -181,7 +214,11 @@ impl Report {
             let timings = live.stages.stages.iter().chain(&live.stages.paths);
             timings.map(|(name, values)| (format!("{name} us"), values))
         });
-        for (name, values) in outside.into_iter().chain(inside) {
+        let device = self.device.iter().flat_map(|told| {
+            let timings = told.stages.stages.iter().chain(&told.stages.paths);
+            timings.map(|(name, values)| (format!("device {} us", name.trim()), values))
+        });
+        for (name, values) in outside.into_iter().chain(inside).chain(device) {
             let _ = write!(text, "{name},{}", values.count());
             let middle = QUANTILES.map(|(_, share)| values.quantile(share));
             let all = [values.min()].into_iter().chain(middle);
@@ -203,6 +240,24 @@ impl Report {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"latency.{name}\" tests=\"{}\" failures=\"{broken}\">\n",
             self.checks.len()
         );
+        let properties =
+            [("granted", self.granted()), ("model", self.model.clone()), ("program", self.binary.clone())];
+        let device = self.device.iter().flat_map(|told| {
+            let fares = &told.fares;
+            [
+                ("device.program", told.header.program.to_string()),
+                ("device.granted", fares.granted.to_string()),
+                ("device.scheduler", fares.scheduler.to_string()),
+                ("device.overruns", fares.overruns.to_string()),
+                ("device.lost_samples", (fares.lost + fares.dropped).to_string()),
+                ("device.passed_over", fares.passed_over.to_string()),
+            ]
+        });
+        text += "  <properties>\n";
+        for (name, value) in properties.into_iter().chain(device) {
+            let _ = writeln!(text, "    <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
+        }
+        text += "  </properties>\n";
         for check in &self.checks {
             let _ = write!(text, "  <testcase classname=\"latency.{name}\" name=\"{}\"", check.name);
             let found = check.found.map_or_else(|| "not measured".into(), |found| format!("{found:.3}"));

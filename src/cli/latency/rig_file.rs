@@ -16,6 +16,8 @@ pub(super) struct Rig {
     /// How sound gets in and light out: a table with the mode's name.
     #[serde(flatten)]
     pub(super) mode: Mode,
+    /// What records the air beside the rig; an acoustic one has it.
+    pub(super) record: Option<Record>,
     pub(super) stimulus: Stimulus,
     #[serde(default)]
     pub(super) live: Live,
@@ -71,6 +73,17 @@ pub(super) struct Wired {
     pub(super) hold_ms: f64,
 }
 
+/// A recording beside the rig.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    /// ALSA's name of it, as for `--device`.
+    pub(super) device: String,
+    /// Its channel with the microphone, and the one with what is sent to the loudspeaker; counted from 1.
+    pub(super) microphone: u8,
+    pub(super) reference: u8,
+}
+
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stimulus {
@@ -91,6 +104,7 @@ pub(super) struct Live {
 pub(super) struct Thresholds {
     pub(super) onset_error_samples: Option<f64>,
     pub(super) rig_error_ms: Option<f64>,
+    pub(super) sound_error_ms: Option<f64>,
     pub(super) clock_error_ms: Option<f64>,
     pub(super) path_p50_ms: Option<f64>,
     pub(super) path_max_ms: Option<f64>,
@@ -100,6 +114,7 @@ pub(super) struct Thresholds {
     pub(super) r#false: Option<f64>,
     pub(super) overruns: Option<f64>,
     pub(super) lost_frames: Option<f64>,
+    pub(super) passed_over: Option<f64>,
 }
 
 impl Rig {
@@ -132,6 +147,20 @@ impl Rig {
             ensure!((least..=most).contains(&value), "{mode}.{name} {value}: wants {least} to {most}");
             Ok(())
         };
+        if let Some(record) = &self.record {
+            for (name, channel) in [("microphone", record.microphone), ("reference", record.reference)] {
+                ensure!((1..=8).contains(&channel), "record.{name} {channel}: wants 1 to 8");
+            }
+            ensure!(record.microphone != record.reference, "record.reference: wants a channel of its own");
+        }
+        match &self.mode {
+            Mode::Virtual(_) => ensure!(self.record.is_none(), "record: a virtual rig records itself"),
+            Mode::Acoustic(_) => ensure!(
+                self.record.is_some(),
+                "[record] is missing: device, microphone and reference, which say where sound arrives"
+            ),
+            Mode::Gpio(_) => {}
+        }
         match &self.mode {
             Mode::Virtual(simulated) => {
                 within("sound_ms", simulated.sound_ms, 0.0, 100.0)?;
@@ -181,5 +210,11 @@ mod tests {
         let error =
             format!("{:#}", Rig::of(&acoustic.replace("hold_ms = 1000", "hold_ms = -1")).unwrap_err());
         assert!(error.contains("acoustic.hold_ms -1"), "{error}");
+        let wrong = |from: &str, to: &str| format!("{:#}", Rig::of(&acoustic.replace(from, to)).unwrap_err());
+        assert!(wrong("reference = 2", "reference = 9").contains("record.reference 9"));
+        assert!(wrong("reference = 2", "reference = 1").contains("a channel of its own"));
+        let (before, after) = (acoustic.find("[record]").unwrap(), acoustic.find("[stimulus]").unwrap());
+        let deaf = Rig::of(&[&acoustic[..before], &acoustic[after..]].concat()).unwrap_err();
+        assert!(format!("{deaf:#}").contains("[record] is missing"), "{deaf:#}");
     }
 }

@@ -18,7 +18,7 @@ use harmonynet::pipeline::Recognizer;
 use harmonynet::pipeline::listen::{News, listen_in_step};
 use harmonynet::pipeline::tracer::Tracer;
 
-use super::observation::{Declared, Light, Observation};
+use super::observation::{Declared, Light, Losses, Observation, Recording};
 use super::rig_file::Simulated;
 use super::stimulus::{RATE_HZ, Session, delayed};
 
@@ -110,12 +110,21 @@ pub(super) fn observe<K: Classifier>(
     }
     let seconds = |at: &f64| at / f64::from(RATE_HZ);
     Ok(Observation {
-        recording: Some(heard.iter().map(|x| *x as f32 / 2_147_483_648.0).collect()),
+        recording: Some(Recording {
+            sound: heard.iter().map(|x| *x as f32 / 2_147_483_648.0).collect(),
+            begins: 0.0,
+            departures: None,
+            lost: 0,
+        }),
         bursts: session.bursts.iter().map(seconds).collect(),
         pieces: session.pieces.iter().map(seconds).collect(),
         music_from: seconds(&session.music_from),
         declared: Declared { sound: rig.sound_ms / 1000.0, light: rig.light_ms / 1000.0 },
-        losses: Some((summary.microphone.overruns, summary.microphone.lost_samples + summary.dropped)),
+        losses: Some(Losses {
+            overruns: summary.microphone.overruns,
+            samples: summary.microphone.lost_samples + summary.dropped,
+            verdicts: summary.passed_over,
+        }),
         ..seen
     })
 }

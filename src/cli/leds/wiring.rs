@@ -47,9 +47,11 @@ pub(crate) fn describe(settings: &Settings) -> Result<String> {
     }
     for wire in board.wires(&part.wires, found) {
         let to = match (wire.gpio, wire.pin()) {
-            (Some(gpio), Some(pin)) => format!("{} (GPIO{gpio}, pin {pin})", wire.signal.to_uppercase()),
+            (Some(gpio), Some(pin)) => {
+                format!("{} (GPIO{gpio}, pin {pin})", wire.signal.to_ascii_uppercase())
+            }
             (_, Some(pin)) => format!("{}, such as pin {pin}", wire.signal),
-            _ => wire.signal.to_uppercase(),
+            _ => wire.signal.to_ascii_uppercase(),
         };
         line(&wire.part, to);
     }

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use harmonynet::capture::Granted;
+use harmonynet::flow::Health;
 use harmonynet::pipeline::listen::News;
 use harmonynet::pipeline::tracer::Tracer;
-use harmonynet::trace::file::{self, Snapshot};
+use harmonynet::trace::file::{self, Fares, Snapshot};
 
 /// Files that are kept.
 const FILES: usize = 4;
@@ -28,6 +30,8 @@ pub(crate) struct Dumper {
     asked: Arc<AtomicBool>,
     writing: Option<JoinHandle<io::Result<PathBuf>>>,
     last_fault: Option<Instant>,
+    granted: Option<Granted>,
+    health: Health,
 }
 
 impl Dumper {
@@ -40,11 +44,17 @@ impl Dumper {
             given("STATE_DIRECTORY").or_else(|| given("RUNTIME_DIRECTORY")).or_else(of_user)
         };
         let folder = named.map(Path::to_path_buf).or_else(environment);
-        Self { tracer, folder, asked, writing: None, last_fault: None }
+        let (writing, last_fault, granted) = (None, None, None);
+        Self { tracer, folder, asked, writing, last_fault, granted, health: Health::default() }
     }
 
     /// Looks whether there is something to do; what a person should know comes back.
     pub(crate) fn look(&mut self, news: &News) -> Option<String> {
+        match news {
+            News::Opened(granted) => self.granted = Some(*granted),
+            News::Health(health) => self.health = *health,
+            _ => {}
+        }
         let told = self.finish(false);
         if self.writing.is_none() {
             let broke = matches!(news, News::Broken(..))
@@ -72,12 +82,27 @@ impl Dumper {
                 .then(|| "no trace written: there is no folder for it; name one with --trace".into());
         };
         let snapshot = self.tracer.snapshot();
-        let write = move || write(&folder, &snapshot, reason);
+        let fares = self.fares();
+        let write = move || write(&folder, &snapshot, &fares, reason);
         match std::thread::Builder::new().name("trace".into()).spawn(write) {
             Ok(thread) => self.writing = Some(thread),
             Err(error) => return Some(format!("no trace written: {error}")),
         }
         None
+    }
+
+    fn fares(&self) -> Fares {
+        let health = &self.health;
+        Fares {
+            granted: cut(&self.granted.map_or_else(String::new, |granted| granted.to_string())),
+            scheduler: cut(&scheduler(Path::new("/proc/self/task")).unwrap_or_default()),
+            heard: health.heard,
+            lost: health.lost,
+            dropped: health.dropped,
+            passed_over: health.passed_over,
+            overruns: health.overruns,
+            failures: health.failures,
+        }
     }
 
     fn finish(&mut self, wait: bool) -> Option<String> {
@@ -92,8 +117,34 @@ impl Dumper {
     }
 }
 
+/// As much of a text as there is room for.
+fn cut<const N: usize>(text: &str) -> heapless::String<N> {
+    let mut room = heapless::String::new();
+    // What no longer fits is left away.
+    let _ = text.chars().try_for_each(|letter| room.push(letter));
+    room
+}
+
+/// How the kernel schedules the capture thread: of this process's threads in `tasks` the only one that asks for a priority, and
+/// an ordinary one where it was not granted.
+fn scheduler(tasks: &Path) -> Option<String> {
+    let stats = fs::read_dir(tasks).ok()?.filter_map(Result::ok);
+    let granted =
+        stats.filter_map(|task| fs::read_to_string(task.path().join("stat")).ok()).filter_map(|stat| {
+            // proc_pid_stat(5): after the name in parentheses state is the 3rd field, rt_priority the 40th, policy the 41st.
+            let fields: Vec<u32> =
+                stat.rsplit_once(')')?.1.split_whitespace().map(|n| n.parse().unwrap_or(0)).collect();
+            Some((*fields.get(40 - 3)?, *fields.get(41 - 3)?))
+        });
+    Some(match granted.max()? {
+        (0, _) => "ordinary".into(),
+        (priority, 1) => format!("first in, first out, priority {priority}"),
+        (priority, policy) => format!("policy {policy}, priority {priority}"),
+    })
+}
+
 /// Writes a snapshot into the folder, in the place of the oldest file where there are enough.
-fn write(folder: &Path, snapshot: &Snapshot, reason: &str) -> io::Result<PathBuf> {
+fn write(folder: &Path, snapshot: &Snapshot, fares: &Fares, reason: &str) -> io::Result<PathBuf> {
     let at =
         |error: io::Error, path: &Path| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     fs::create_dir_all(folder).map_err(|error| at(error, folder))?;
@@ -102,7 +153,7 @@ fn write(folder: &Path, snapshot: &Snapshot, reason: &str) -> io::Result<PathBuf
     let written = create(&unfinished).and_then(|file| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        file::write(BufWriter::new(file), snapshot, reason, millis)?;
+        file::write(BufWriter::new(file), snapshot, fares, reason, millis)?;
         fs::rename(&unfinished, &place)
     });
     if let Err(error) = written {
@@ -174,6 +225,37 @@ mod tests {
     }
 
     #[test]
+    fn a_dump_says_what_was_granted_and_what_was_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut dumper, asked, _) = dumper(folder.path());
+        dumper.look(&News::Health(Health { overruns: 2, lost: 960, passed_over: 7, ..Health::default() }));
+        asked.store(true, Ordering::Relaxed);
+        dumper.look(&News::Nothing);
+        dumper.close();
+        let (header, _) = file::read(File::open(folder.path().join("trace-0.hnt")).unwrap()).unwrap();
+        let fares = header.fares;
+        assert_eq!((fares.overruns, fares.lost, fares.passed_over, &*fares.granted), (2, 960, 7, ""));
+    }
+
+    #[test]
+    fn the_capture_threads_scheduler_is_read_as_the_kernel_tells_it() {
+        let tasks = tempfile::tempdir().unwrap();
+        assert_eq!(scheduler(tasks.path()), None);
+        for (task, priority, policy, expected) in [
+            ("7", 0, 0, "ordinary"),
+            ("8", 40, 1, "first in, first out, priority 40"),
+            ("9", 0, 0, "first in, first out, priority 40"),
+        ] {
+            let folder = tasks.path().join(task);
+            fs::create_dir(&folder).unwrap();
+            let zeros = vec!["0"; 36].join(" ");
+            fs::write(folder.join("stat"), format!("{task} (a name) 1) S {zeros} {priority} {policy} 0\n"))
+                .unwrap();
+            assert_eq!(scheduler(tasks.path()).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn a_folder_that_cannot_be_written_and_a_full_disk_cost_a_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
@@ -187,7 +269,8 @@ mod tests {
         let snapshot =
             Snapshot { records: vec![[0; harmonynet::trace::RECORD_BYTES]; 1000], ..Snapshot::default() };
         if let Ok(full) = OpenOptions::new().write(true).open("/dev/full") {
-            let error = file::write(BufWriter::new(full), &snapshot, "asked", 0).unwrap_err();
+            let error =
+                file::write(BufWriter::new(full), &snapshot, &Fares::default(), "asked", 0).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         }
     }

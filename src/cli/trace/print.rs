@@ -5,7 +5,8 @@ use std::io::{BufWriter, Write as _, stdout};
 
 use anyhow::Result;
 use harmonynet::flow::Stamp;
-use harmonynet::trace::file::Header;
+use harmonynet::spec::SAMPLE_RATE_HZ;
+use harmonynet::trace::file::{Fares, Header};
 use harmonynet::trace::stages::{Stages, Timing};
 use harmonynet::trace::{NO_LABEL, Record};
 use serde_json::{Value, json};
@@ -51,6 +52,33 @@ pub(crate) fn stages(stages: &Stages) -> String {
     text
 }
 
+/// How the device fared, in lines.
+pub(crate) fn fares(fares: &Fares) -> String {
+    let or_unknown = |text: &str| if text.is_empty() { "unknown".to_string() } else { text.to_string() };
+    let seconds = |samples: u64| samples as f64 / f64::from(SAMPLE_RATE_HZ);
+    format!(
+        "granted: {}; scheduler of the capture thread: {}\nheard {:.1} s, lost {:.2} s by the microphone in {} overruns and {} failures, \
+         {:.2} s by recognizing too slowly, {} verdicts passed over\n",
+        or_unknown(&fares.granted),
+        or_unknown(&fares.scheduler),
+        seconds(fares.heard),
+        seconds(fares.lost),
+        fares.overruns,
+        fares.failures,
+        seconds(fares.dropped),
+        fares.passed_over
+    )
+}
+
+/// The same as JSON.
+pub(crate) fn fares_json(fares: &Fares) -> Value {
+    json!({
+        "granted": fares.granted.as_str(), "scheduler": fares.scheduler.as_str(), "heard_samples": fares.heard,
+        "lost_samples": fares.lost, "dropped_samples": fares.dropped, "passed_over": fares.passed_over,
+        "overruns": fares.overruns, "failures": fares.failures,
+    })
+}
+
 /// All of it.
 pub(super) fn text(header: &Header, records: usize, told: &Stages) -> String {
     let mut text = format!(
@@ -66,6 +94,8 @@ pub(super) fn text(header: &Header, records: usize, told: &Stages) -> String {
         told.counts.1,
         told.counts.2,
     );
+    text += &fares(&header.fares);
+    text.push('\n');
     text += &stages(told);
     for fault in &told.faults {
         let what = fault.fault().map_or_else(|| "unknown".to_string(), |fault| fault.to_string());
@@ -112,6 +142,7 @@ pub(super) fn json(header: &Header, records: usize, told: &Stages) -> Value {
     all["unix_ms"] = json!(header.unix_millis);
     all["records"] = json!(records);
     all["recorded"] = json!(header.count);
+    all["fares"] = fares_json(&header.fares);
     all
 }
 

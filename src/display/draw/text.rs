@@ -1,11 +1,13 @@
 //! Text in the largest font that fits, else scrolling.
 
+use core::convert::Infallible;
+
 use embedded_graphics::Pixel;
 use embedded_graphics::draw_target::DrawTargetExt;
 use embedded_graphics::geometry::{Dimensions, Point, Size};
 use embedded_graphics::mono_font::ascii::{FONT_4X6, FONT_5X7, FONT_6X10, FONT_7X13, FONT_10X20};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
-use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::pixelcolor::{BinaryColor, Rgb888};
 use embedded_graphics::prelude::{DrawTarget, Drawable};
 use embedded_graphics::primitives::Rectangle;
 use embedded_graphics::text::{Baseline, Text};
@@ -64,12 +66,15 @@ where
     let Some(highest) = low_enough.clone().next() else { return Ok(()) };
     let face = low_enough.find(|face| face.width(text) <= width).unwrap_or(highest);
     let y = (height - face.height()).div_ceil(2) as i32;
-    let style = MonoTextStyle::new(face.font, color);
     let mut area_target = target.clipped(&area);
     let mut put = |x: i32| {
-        let origin = area.top_left + Point::new(x, y);
-        let mut scaled = Scaled { target: &mut area_target, origin, scale: face.scale };
-        Text::with_baseline(text, Point::zero(), style, Baseline::Top).draw(&mut scaled).map(drop)
+        let mut drawn = Ok(());
+        write(text, face, area.top_left + Point::new(x, y), &mut |square| {
+            if drawn.is_ok() {
+                drawn = area_target.fill_solid(&square, color);
+            }
+        });
+        drawn
     };
     let needed = face.width(text);
     if needed <= width {
@@ -83,29 +88,35 @@ where
     put(x + round as i32)
 }
 
-/// A target whose dots are squares of another's.
-struct Scaled<'a, D> {
-    target: &'a mut D,
-    origin: Point,
-    scale: u32,
+/// Writes text by its lit dots, which are squares. Once for all displays: a font's renderer is large.
+fn write(text: &str, face: Face, origin: Point, put: &mut dyn FnMut(Rectangle)) {
+    let style = MonoTextStyle::new(face.font, BinaryColor::On);
+    let mut squares = Squares { put, origin, side: face.scale };
+    let Ok(_) = Text::with_baseline(text, Point::zero(), style, Baseline::Top).draw(&mut squares);
 }
 
-impl<D: Dimensions> Dimensions for Scaled<'_, D> {
+/// A target whose dots are squares of another's.
+struct Squares<'a> {
+    put: &'a mut dyn FnMut(Rectangle),
+    origin: Point,
+    side: u32,
+}
+
+impl Dimensions for Squares<'_> {
     fn bounding_box(&self) -> Rectangle {
         // Text doesn't ask how large its ground is.
-        self.target.bounding_box()
+        Rectangle::zero()
     }
 }
 
-impl<D: DrawTarget<Color = Rgb888>> DrawTarget for Scaled<'_, D> {
-    type Color = Rgb888;
-    type Error = D::Error;
+impl DrawTarget for Squares<'_> {
+    type Color = BinaryColor;
+    type Error = Infallible;
 
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), D::Error> {
-        let (origin, side) = (self.origin, self.scale as i32);
-        self.target.draw_iter(pixels.into_iter().flat_map(|Pixel(point, color)| {
-            let corner = origin + point * side;
-            (0..side * side).map(move |i| Pixel(corner + Point::new(i % side, i / side), color))
-        }))
+    fn draw_iter<I: IntoIterator<Item = Pixel<BinaryColor>>>(&mut self, pixels: I) -> Result<(), Infallible> {
+        for Pixel(point, _) in pixels {
+            (self.put)(Rectangle::new(self.origin + point * self.side as i32, Size::new_equal(self.side)));
+        }
+        Ok(())
     }
 }

@@ -2,9 +2,9 @@
 
 use super::wiring::is_signal;
 use super::{Board, Bus, FORMAT, Parts};
-use crate::settings::document::line_of;
-use crate::settings::keys::{BOARDS, DISPLAYS, ENGINES, MICROPHONES};
-use crate::settings::problem::{Problem, Problems};
+use crate::document::line_of;
+use crate::keys::{BOARDS, DISPLAYS, ENGINES, MICROPHONES};
+use crate::problem::{Problem, Problems};
 
 /// The least and the most of a first-in-first-out priority that leaves the kernel's interrupt threads (50) alone.
 const PRIORITIES: core::ops::RangeInclusive<u8> = 1..=49;
@@ -273,14 +273,14 @@ fn has_twice(pins: &[u8]) -> bool {
 }
 
 /// The overlay that a line of `config.txt` loads.
-pub(in crate::settings) fn overlay(line: &str) -> Option<&str> {
+pub(crate) fn overlay(line: &str) -> Option<&str> {
     let name = line.trim().strip_prefix("dtoverlay=")?;
     Some(name.split(',').next().unwrap_or(name).trim())
 }
 
 /// A bus by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::settings) enum BusName {
+pub(crate) enum BusName {
     /// An SPI controller, and its chip select where one is named.
     Spi(u8, Option<u8>),
     /// An I2C bus, and the address on it where one is named.
@@ -289,7 +289,7 @@ pub(in crate::settings) enum BusName {
 
 impl BusName {
     /// `spi0.0`, `spi0`, `i2c-1` or `i2c-1:0x70`.
-    pub(in crate::settings) fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         if let Some(rest) = name.strip_prefix("spi") {
             return match rest.split_once('.') {
                 Some((controller, select)) => {
@@ -309,7 +309,7 @@ impl BusName {
     }
 
     /// Whether two names mean devices on the same wires.
-    pub(in crate::settings) fn shares_wires_with(self, other: Self) -> bool {
+    pub(crate) fn shares_wires_with(self, other: Self) -> bool {
         match (self, other) {
             (Self::Spi(a, _), Self::Spi(b, _)) | (Self::I2c(a, _), Self::I2c(b, _)) => a == b,
             _ => false,
@@ -317,7 +317,7 @@ impl BusName {
     }
 
     /// `spi` or `i2c`.
-    pub(in crate::settings) fn kind(self) -> &'static str {
+    pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Spi(..) => "spi",
             Self::I2c(..) => "i2c",

@@ -233,11 +233,7 @@ impl Board {
     /// # Errors
     /// A shipped board is broken, which tests exclude, or there is none of this name.
     pub fn named_or_found(name: &str, compatible: &[String]) -> Result<Self, Problems> {
-        let parts = Parts::shipped()?;
-        let boards = shipped::BOARDS
-            .iter()
-            .map(|(place, text)| Self::from_toml(place, text, parts))
-            .collect::<Result<Vec<_>, _>>()?;
+        let boards = Self::shipped()?;
         let is_meant = |board: &&Self| match name {
             // The device tree's names go from the very board to its family.
             "auto" => compatible.first().is_some_and(|first| board.compatible.contains(first)),
@@ -249,6 +245,16 @@ impl Board {
             let mend = "`harmonynet config --example` lists them".into();
             Problems(vec![Problem { place: "boards".into(), line: None, field: "board".into(), wrong, mend }])
         })
+    }
+
+    /// The boards that are built into the program, read and judged once.
+    fn shipped() -> Result<&'static [Self], Problems> {
+        static BOARDS: std::sync::OnceLock<Result<Vec<Board>, Problems>> = std::sync::OnceLock::new();
+        let read = || {
+            let parts = Parts::shipped()?;
+            shipped::BOARDS.iter().map(|(place, text)| Self::from_toml(place, text, parts)).collect()
+        };
+        BOARDS.get_or_init(read).as_deref().map_err(Clone::clone)
     }
 
     /// The bus of this name.

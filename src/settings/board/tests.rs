@@ -2,7 +2,7 @@ use super::*;
 
 /// Every TOML file of the folder `boards`: its name and text.
 fn files() -> Vec<(String, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/boards");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../boards");
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -475,6 +475,7 @@ function showHealth() {
     ['Waiting', `${health.queued} of ${health.queue}`, null, health.queued > health.queue / 2],
     ['Busy', known.load === null ? '…' : `${(100 * known.load).toFixed(1)} %`, null, known.load > 0.8],
     ['Verdicts', health.verdicts],
+    ['Passed over', health.passed_over, health.passed_over],
     ['Pages open', `${house.viewers} of ${house.viewers_most}`],
     ['Pages missed', house.page_lost, house.page_lost],
     ['This one missed', known.missed, known.missed],

@@ -1,12 +1,14 @@
-//! TOML text as keys, values and lines; and boards by their structure. The only file of this module that names the TOML
-//! library.
+//! TOML text as keys, values and lines, or by its structure; what is wrong with it has a line. For settings, boards and
+//! manifests; not for changing a document, and not for writing one.
 
-use serde::de::DeserializeOwned;
+mod structure;
+
+use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 /// A value as TOML has it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Raw {
+pub enum Raw {
     /// Text.
     Text(String),
     /// A whole number.
@@ -25,26 +27,29 @@ pub(super) enum Raw {
 
 /// A key of a document with its value, in the order of the text.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
+pub struct Entry {
     /// The key, dotted.
-    pub(super) key: String,
+    pub key: String,
     /// Its line, counted from 1.
-    pub(super) line: usize,
+    pub line: usize,
     /// Its value.
-    pub(super) raw: Raw,
+    pub raw: Raw,
 }
 
 /// Why a text could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
+pub struct Unreadable {
     /// The line, counted from 1, where it is known.
-    pub(super) line: Option<usize>,
+    pub line: Option<usize>,
     /// What the parser says.
-    pub(super) message: String,
+    pub message: String,
 }
 
 /// Every key of a document, tables before what is in them.
-pub(super) fn entries(text: &str) -> Result<Vec<Entry>, Unreadable> {
+///
+/// # Errors
+/// It is no TOML.
+pub fn entries(text: &str) -> Result<Vec<Entry>, Unreadable> {
     let document = DeTable::parse(text).map_err(|error| unreadable(text, &error))?;
     let mut found = Vec::new();
     flatten(text, "", document.get_ref(), &mut found);
@@ -81,9 +86,16 @@ fn raw(value: &DeValue<'_>) -> Raw {
     }
 }
 
-/// A document by its structure.
-pub(super) fn structured<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
-    toml::from_str(text).map_err(|error| unreadable(text, &error))
+/// A document by its structure. Dates have no place in it.
+///
+/// # Errors
+/// It is no TOML, or a key is missing, unknown or of another type.
+pub fn structured<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, Unreadable> {
+    let document = DeTable::parse(text).map_err(|error| unreadable(text, &error))?;
+    T::deserialize(structure::Node::from(document)).map_err(|error| Unreadable {
+        line: error.span.map(|span| line_at(text, span.start)),
+        message: error.message,
+    })
 }
 
 fn unreadable(text: &str, error: &toml::de::Error) -> Unreadable {
@@ -100,7 +112,8 @@ fn line_at(text: &str, offset: usize) -> usize {
 
 /// The line of a dotted field, in which a number counts entries of an array from 0; or of the innermost part of its way
 /// that is there.
-pub(super) fn line_of(text: &str, field: &str) -> Option<usize> {
+#[must_use]
+pub fn line_of(text: &str, field: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
     let mut steps = field.split('.');
     let (name, first) = document.get_ref().get_key_value(steps.next()?)?;
@@ -127,6 +140,7 @@ pub(super) fn line_of(text: &str, field: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests report by panicking")]
 mod tests {
     use super::*;
 
@@ -147,5 +161,73 @@ mod tests {
         assert_eq!(line_of(text, "bus.1.pins"), Some(6));
         assert_eq!(line_of(text, "bus.1.device"), Some(4));
         assert_eq!(line_of(text, "nothing"), None);
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Kind {
+        LineIn,
+        Usb,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "kind", deny_unknown_fields)]
+    enum Level {
+        Fixed { by: i16 },
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Part {
+        kind: Kind,
+        volts: Option<f32>,
+        #[serde(default)]
+        pins: Vec<u8>,
+        level: Option<Level>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Parts {
+        name: String,
+        part: Vec<Part>,
+    }
+
+    #[test]
+    fn structures_are_read_as_they_stand() {
+        let text = "name = \"a\\tb\"\npart = [{ kind = \"usb\" }]\n";
+        let plain = Part { kind: Kind::Usb, volts: None, pins: Vec::new(), level: None };
+        assert_eq!(structured(text), Ok(Parts { name: "a\tb".into(), part: vec![plain] }));
+        let text = "name = 'x'\n[[part]]\nkind = 'line-in'\nvolts = 3.3\npins = [2, 0x10]\n\
+                    level = { kind = 'Fixed', by = -7 }\n";
+        let full = Part {
+            kind: Kind::LineIn,
+            volts: Some(3.3),
+            pins: vec![2, 16],
+            level: Some(Level::Fixed { by: -7 }),
+        };
+        assert_eq!(structured(text), Ok(Parts { name: "x".into(), part: vec![full] }));
+        let borrowed: std::collections::BTreeMap<&str, &str> = structured("a = 'b'").unwrap();
+        assert_eq!(borrowed["a"], "b");
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_line() {
+        for (part, line, said) in [
+            ("kind = 'usb'\nvolt = 1", 4, "unknown field `volt`"),
+            ("kind = 'usb'\nvolts = 'x'", 4, "invalid type: string"),
+            ("kind = 'usb'\npins = [\n1,\n256]", 6, "invalid value: integer `256`"),
+            ("kind = 'usb'\npins = [1, 99999999999999999999]", 4, "too large"),
+            ("kind = 'usb'\npins = 3", 4, "invalid type: integer `3`, expected a sequence"),
+            ("kind = 'usb'\nlevel = 3", 4, "invalid type: integer `3`"),
+            ("kind = 'usb'\nvolts = 2026-03-01", 4, "invalid type: date, expected f32"),
+            ("kind = 'usp'", 3, "unknown variant `usp`, expected `line-in` or `usb`"),
+            ("kind = 3", 3, "invalid type: integer `3`, expected enum Kind"),
+            ("volts = 3.3", 2, "missing field `kind`"),
+            ("kind = 'usb'\nlevel = { kind = 'Fixed', by = 70000 }", 4, "70000"),
+            ("kind = ", 3, ""),
+        ] {
+            let error = structured::<Parts>(&format!("name = 'x'\n[[part]]\n{part}\n")).unwrap_err();
+            assert!(error.line == Some(line) && error.message.contains(said), "{part}: {error:?}");
+        }
     }
 }

@@ -28,8 +28,8 @@ brightness = {brightness}
 """
 BRIGHTNESS = 30
 BRIGHTNESSES = (10, 20)
-# The loopback card's driver and what it needs, in the order in which they can be loaded.
-MICROPHONE = ("snd", "snd-timer", "snd-pcm", "snd-aloop")
+# The loopback card's driver and what it needs: each needs those before it.
+MICROPHONE = ("soundcore", "snd", "snd-timer", "snd-pcm", "snd-aloop")
 
 # Settings and updates, written for ever. What is complete the console tells.
 WRITER = """#!/bin/sh
@@ -96,7 +96,7 @@ class Board:
         images = self.card.get("initramfs.img", work / "image-initramfs.img")
         # The kernel looks for the next archive at multiples of four.
         own = images.read_bytes()
-        self.initramfs.write_bytes(own + bytes(-len(own) % 4) + self._added(members(images)["modules"].decode()))
+        self.initramfs.write_bytes(own + bytes(-len(own) % 4) + self._added(members(images)))
         if fresh:
             self.card.put("harmonynet.toml", SETTINGS.format(brightness=BRIGHTNESS))
 
@@ -149,8 +149,8 @@ class Board:
             run("mksquashfs", folder, packed, "-quiet", "-no-progress", "-all-root", "-comp", "lz4")
         return packed
 
-    def _added(self, modules: str) -> bytes:
-        """The archive behind the image's initramfs; `modules` are those that it loads itself."""
+    def _added(self, image: dict[str, bytes]) -> bytes:
+        """The archive behind the image's initramfs, whose files are `image`."""
         system = "added/etc/systemd/system"
         files = {
             "bin/switch_root": (0o755, SWITCH_ROOT.encode()),
@@ -159,15 +159,18 @@ class Board:
             f"{system}/test-shell.service": (0o644, SHELL_UNIT.encode()),
             f"{system}/listening.target.d/test.conf": (0o644, b"[Unit]\nWants=test-music.service test-shell.service\n"),
         }
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name) / "root"
-            run("unsquashfs", "-quiet", "-no-progress", "-offset", self.card.starts[1], "-dest", folder, self.card.path, "usr/lib/modules")
-            for module in MICROPHONE:
-                if f"{module}.ko" not in modules.split():
-                    file = next(folder.rglob(f"{module}.ko"))
-                    files[f"modules.d/{module}.ko"] = (0o644, file.read_bytes())
-                    modules += f"{module}.ko\n"
-        files["modules"] = (0o644, modules.encode())
+        dependencies = next(name for name in image if name.endswith("/modules.dep"))
+        place = dependencies.removesuffix("modules.dep")
+        lines, names = image[dependencies].decode(), image["modules"].decode()
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder) / "root"
+            run("unsquashfs", "-quiet", "-no-progress", "-offset", self.card.starts[1], "-dest", root, self.card.path, "usr/lib/modules")
+            for number, module in enumerate(MICROPHONE):
+                if f"{place}{module}.ko" not in image:
+                    files[f"{place}{module}.ko"] = (0o644, next(root.rglob(f"{module}.ko")).read_bytes())
+                    lines += f"{module}.ko: {' '.join(f'{needed}.ko' for needed in reversed(MICROPHONE[:number]))}\n"
+        files[dependencies] = (0o644, lines.encode())
+        files["modules"] = (0o644, f"{names}{MICROPHONE[-1]}\n".encode())
         return archive(files)
 
     def boot(self, initramfs: pathlib.Path | None = None, counted: bool = False) -> Guest:

@@ -1,6 +1,6 @@
 """An emulated board with a card: started, watched through its serial console, commanded, switched off or cut from its power."""
 
-import gzip
+import atexit
 import os
 import pathlib
 import queue
@@ -113,6 +113,8 @@ class Guest:
         self._log.write(f"$ {' '.join(command)}\n")
         self._commands = 0
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # It must not outlive a test that fails.
+        atexit.register(self.process.kill)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -203,8 +205,9 @@ def archive(files: dict[str, tuple[int, bytes]]) -> bytes:
 
 
 def members(path: pathlib.Path) -> dict[str, bytes]:
-    """The files of an initramfs that is packed with gzip."""
-    packed, found = gzip.decompress(path.read_bytes()), {}
+    """The files of an initramfs that is packed with zstd."""
+    packed = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+    found = {}
     at = 0
     while True:
         fields = [int(packed[at + 6 + 8 * index : at + 14 + 8 * index], 16) for index in range(13)]

@@ -178,7 +178,7 @@ class Board:
         self.eeprom.write_bytes(bytes(EEPROM_BYTES))
         words = f"{self.words} systemd.journald.forward_to_console=1 systemd.journald.max_level_console=info {self.machine.words}"
         ports = ["-serial", "null"] * self.machine.ports_before
-        pace = ["-accel", "tcg,thread=single", "-icount", f"shift={self.SHIFT},sleep=on"] if counted else ["-accel", "tcg"]
+        pace = ["-accel", "tcg,thread=single", "-icount", f"shift={self.SHIFT},sleep=on"] if counted else ["-accel", "tcg,thread=single"]
         return Guest(
             [
                 self.qemu, *self.machine.arguments, *pace, "-display", "none", "-monitor", "none", "-no-reboot",

@@ -88,20 +88,26 @@ def main() -> int:
     parser.add_argument("--races", type=int, default=3)
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--part", choices=("hears", "races", "cuts"), help="this part alone")
     parser.add_argument("--resume", action="store_true", help="go on with the power cuts of a run that was ended")
     parser.add_argument("--update", type=pathlib.Path, required=True, help="the Debian package that is installed as an update")
     parser.add_argument("--work", type=pathlib.Path, default=TOP / "target/image/test")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     progress = options.work / "cuts.json"
+    parts = [options.part] if options.part else ["hears", "races", "cuts"]
     try:
         board = Board(options.image, options.qemu, options.work, options.update, fresh=not options.resume)
-        if not options.resume:
+        if options.resume:
+            parts = ["cuts"]
+        else:
             progress.unlink(missing_ok=True)
             (options.work / "console.log").unlink(missing_ok=True)
+        if "hears" in parts:
             hears(board)
+        if "races" in parts:
             races(board, options.races)
-        if options.cuts:
+        if "cuts" in parts and options.cuts:
             begun = json.loads(progress.read_text()) if progress.exists() else None
             cuts.survive(board, cuts.Plan.of(begun) if begun else cuts.plan(board, options.cuts, options.seed), progress)
     except Failure as failure:

@@ -66,6 +66,7 @@ TTYPath=/dev/console
 """
 MUSIC_UNIT = """[Unit]
 DefaultDependencies=no
+ConditionKernelCommandLine=music
 After=harmonynet.service
 [Service]
 ExecStart=/opt/player plughw:CARD=Loopback,DEV=1 /opt/music.s32
@@ -173,10 +174,12 @@ class Board:
         files["modules"] = (0o644, f"{names}{MICROPHONE[-1]}\n".encode())
         return archive(files)
 
-    def boot(self, initramfs: pathlib.Path | None = None, counted: bool = False) -> Guest:
-        """Switches the board on. Its clock may count instructions instead of following this machine's."""
+    def boot(self, initramfs: pathlib.Path | None = None, counted: bool = False, music: bool = True) -> Guest:
+        """Switches the board on. Its clock may count instructions instead of following this machine's. Without music it hears
+        silence."""
         self.eeprom.write_bytes(bytes(EEPROM_BYTES))
         words = f"{self.words} systemd.journald.forward_to_console=1 systemd.journald.max_level_console=info {self.machine.words}"
+        words += " music" * music
         ports = ["-serial", "null"] * self.machine.ports_before
         pace = ["-accel", "tcg,thread=single", "-icount", f"shift={self.SHIFT},sleep=on"] if counted else ["-accel", "tcg,thread=single"]
         return Guest(

@@ -6,7 +6,6 @@ import json
 import pathlib
 import random
 import re
-import time
 import typing
 
 from board import BRIGHTNESS, BRIGHTNESSES, Board
@@ -15,6 +14,9 @@ from guest import Failure, Guest
 # What a person may have meant; the last settings that were right hold.
 BROKEN = "[display\nkind = "
 UPDATE = r"@@update (complete|failed): ([\d.]+) to ([\d.]+)"
+WRITE = "(/opt/writer > /run/writer.log 2>&1 &)"
+# The emulator shares its machine.
+LONGEST_S = 1800
 # The last cuts fall so far behind an update's end.
 BEHIND = 1.35
 
@@ -24,7 +26,7 @@ class Plan:
     """When power is cut, and what came of it so far."""
 
     seed: int
-    # Guest's seconds that an update took, undisturbed.
+    # The device's seconds that an update took, undisturbed.
     update_s: float
     delays_s: list[float]
     done: int = 0
@@ -39,29 +41,30 @@ class Plan:
 
 
 def plan(board: Board, cuts: int, seed: int) -> Plan:
-    """Spreads cuts evenly from an update's beginning to behind its end, by chance within each part and in their order."""
-    guest = board.boot()
+    """Makes the first cut when an update is complete, and spreads the others evenly from an update's beginning to behind its end, by
+    chance within each part and in their order."""
+    guest = _boot(board)
     board.wait_until_listening(guest)
     # From now on nobody but the device knows what was right.
-    update_s = _start(guest, complete=True)
-    guest.cut()
-    board.card.put("harmonynet.toml", BROKEN)
-    chance = random.Random(seed)
-    delays = [BEHIND * update_s * (number + chance.random()) / cuts for number in range(cuts)]
-    chance.shuffle(delays)
-    print(f"an update takes {update_s:.0f} s: {cuts} cuts up to {BEHIND * update_s:.0f} s after its beginning, seed {seed}", flush=True)
-    return Plan(seed, update_s, delays)
-
-
-def _start(guest: Guest, complete: bool = False) -> float:
-    """Begins to write; waits for the first update's end if wanted, and gives its seconds."""
-    guest.command("(/opt/writer > /run/writer.log 2>&1 &)")
-    if not complete:
-        return 0.0
-    found = guest.expect(UPDATE, 900)
+    guest.command(WRITE)
+    found = guest.expect(UPDATE, LONGEST_S)
     if found.group(1) != "complete":
         raise Failure(f"the update failed:\n{guest.command('cat /run/writer.log')}")
-    return float(found.group(3)) - float(found.group(2))
+    guest.cut()
+    update_s = float(found.group(3)) - float(found.group(2))
+    board.card.put("harmonynet.toml", BROKEN)
+    chance = random.Random(seed)
+    delays = [BEHIND * update_s * (number + chance.random()) / (cuts - 1) for number in range(cuts - 1)]
+    chance.shuffle(delays)
+    until = BEHIND * update_s
+    print(f"an update takes {update_s:.0f} s: a cut behind it, {cuts - 1} up to {until:.0f} s from its beginning, seed {seed}", flush=True)
+    return Plan(seed, update_s, [update_s, *delays], done=1, behind=1)
+
+
+def _boot(board: Board) -> Guest:
+    """Its clock counts instructions, so that it doesn't run on where other programs take the processor from the emulator: the card's
+    driver would take that for a card that doesn't answer."""
+    return board.boot(counted=True, music=False)
 
 
 def survive(board: Board, plan_: Plan, progress: pathlib.Path) -> None:
@@ -69,7 +72,7 @@ def survive(board: Board, plan_: Plan, progress: pathlib.Path) -> None:
     whole = re.compile(rf"brightness = ({'|'.join(map(str, (BRIGHTNESS, *BRIGHTNESSES)))})$", re.MULTILINE)
     cuts = len(plan_.delays_s)
     while True:
-        guest = board.boot()
+        guest = _boot(board)
         plan_.listening_s.append(board.wait_until_listening(guest))
         settings = guest.command("cat /etc/harmonynet/harmonynet.toml")
         if not whole.search(settings) or "hw:CARD=Loopback" not in settings:
@@ -78,12 +81,12 @@ def survive(board: Board, plan_: Plan, progress: pathlib.Path) -> None:
         plan_.programs[program] = plan_.programs.get(program, 0) + 1
         progress.write_text(json.dumps(dataclasses.asdict(plan_)))
         if plan_.done == cuts:
-            guest.type("systemctl poweroff")
-            guest.ends(180)
+            guest.cut()
             break
-        _start(guest)
         delay = plan_.delays_s[plan_.done]
-        time.sleep(delay)
+        guest.command(WRITE)
+        guest.type(f"sleep {delay:.2f}; echo; echo @@now")
+        guest.expect("^@@now$", LONGEST_S)
         guest.cut()
         updates = sum(re.search(UPDATE, line) is not None for line in guest.heard())
         plan_.behind += updates > 0

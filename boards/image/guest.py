@@ -140,6 +140,11 @@ class Guest:
             if found := re.search(pattern, line):
                 return found
 
+    def expect_ever(self, pattern: str, seconds: float) -> re.Match[str]:
+        """A line of the console, from its first one on."""
+        found = (re.search(pattern, line) for line in self.said)
+        return next(filter(None, found), None) or self.expect(pattern, seconds)
+
     def heard(self) -> list[str]:
         """All lines up to now."""
         while True:
@@ -154,7 +159,7 @@ class Guest:
     def _failure(self, what: str) -> Failure:
         return Failure("\n".join([what, "the console's last lines:", *self.said[-30:]]))
 
-    def command(self, text: str, seconds: float = 120) -> str:
+    def command(self, text: str, seconds: float = 600) -> str:
         """What a command of the board's shell prints; it must succeed."""
         self._commands += 1
         mark = f"@@{self._commands}"

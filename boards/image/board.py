@@ -206,7 +206,8 @@ class Board:
     def wait_until_listening(self, guest: Guest) -> float:
         """Seconds from the kernel's start to the service's first sound."""
         deadline = time.monotonic() + BOOT_S
-        # What is typed before the shell reads is lost, or read later.
+        # What is typed before there is a shell is lost, and fills an emulated serial port for good.
+        guest.expect(r"program\[\d+\]: engine", BOOT_S)
         while True:
             guest.type("echo; echo @@ready")
             try:

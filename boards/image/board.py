@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +26,15 @@ device = "hw:CARD=Loopback,DEV=0"
 kind = "ht16k33"
 address = 0x70
 brightness = {brightness}
+"""
+# An LED per genre instead.
+LINES = (5, 6, 12, 13, 17, 22, 23, 24, 25, 26)
+LINES_SETTINGS = f"""[microphone]
+device = "hw:CARD=Loopback,DEV=0"
+
+[display]
+kind = "gpio"
+pins = {list(LINES)}
 """
 BRIGHTNESS = 30
 BRIGHTNESSES = (10, 20)
@@ -88,6 +98,8 @@ class Board:
         self.work = work
         self.log = work / "console.log"
         self.eeprom = work / "display.bin"
+        # A socket's path must be short.
+        self.monitor = pathlib.Path(tempfile.mkdtemp()) / "monitor"
         self.initramfs = work / "initramfs.img"
         path = work / "card.img"
         self.card = Card.copy(image, path, self._partition(update)) if fresh else Card(path)
@@ -184,7 +196,8 @@ class Board:
         pace = ["-accel", "tcg,thread=single", "-icount", f"shift={self.SHIFT},sleep=on"] if counted else ["-accel", "tcg,thread=single"]
         return Guest(
             [
-                self.qemu, *self.machine.arguments, *pace, "-display", "none", "-monitor", "none", "-no-reboot",
+                self.qemu, *self.machine.arguments, *pace, "-display", "none", "-no-reboot",
+                "-monitor", f"unix:{self.monitor},server=on,wait=off",
                 *ports, "-serial", "stdio",
                 "-kernel", str(self.kernel), "-dtb", str(self.tree), "-initrd", str(initramfs or self.initramfs), "-append", words,
                 "-drive", f"file={self.card.path},format=raw,if=sd",
@@ -238,3 +251,14 @@ class Board:
         """What was written to the display's memory, which begins at 0: the latest two pictures."""
         memory = self.eeprom.read_bytes()
         return memory[:16] + memory[256:272]
+
+    def lines(self) -> int:
+        """The levels of the lines that have LEDs, as bits, asked of the emulator."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(60)
+            monitor.connect(str(self.monitor))
+            monitor.sendall(f"xp /1wx {self.machine.levels:#x}\n".encode())
+            said = ""
+            while not (found := re.search(r"\b[0-9a-f]{8,16}: (0x[0-9a-f]{8})", said)):
+                said += monitor.recv(4096).decode("utf-8", "replace")
+        return int(found.group(1), 16) & sum(1 << line for line in LINES)

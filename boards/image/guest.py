@@ -29,6 +29,8 @@ class Machine(typing.NamedTuple):
     words: str
     compiler: str
     sysroot: str
+    # GPLEV0 of the GPIO block: the levels of lines 0 to 31.
+    levels: int
 
 
 MACHINES: dict[str, Machine] = {
@@ -41,6 +43,7 @@ MACHINES: dict[str, Machine] = {
         "systemd.watchdog_sec=0",
         "aarch64-linux-gnu-gcc",
         "arm64",
+        0x3F200034,
     ),
     "pi-armv6": Machine(
         ["-M", "raspi1ap"],
@@ -51,6 +54,7 @@ MACHINES: dict[str, Machine] = {
         "initcall_blacklist=bcm2835_power_driver_init systemd.watchdog_sec=0",
         "arm-linux-gnueabi-gcc",
         "armel",
+        0x20200034,
     ),
 }
 

@@ -19,7 +19,7 @@ import sys
 import time
 
 import cuts
-from board import BOOT_S, Board
+from board import BOOT_S, BRIGHTNESS, LINES_SETTINGS, SETTINGS, Board
 from guest import Failure
 
 # A genre and how sure it is, as the program prints them.
@@ -59,6 +59,23 @@ def hears(board: Board) -> None:
     print(f"switched off in {time.monotonic() - begun:.1f} s", flush=True)
 
 
+def lights(board: Board) -> None:
+    """Boots with an LED per genre instead of the display."""
+    board.card.put("harmonynet.toml", LINES_SETTINGS)
+    guest = board.boot(counted=True)
+    board.wait_until_listening(guest)
+    levels: set[int] = set()
+    deadline = time.monotonic() + BOOT_S
+    while len(levels) < 3 and time.monotonic() < deadline:
+        levels.add(board.lines())
+        time.sleep(0.5)
+    guest.cut()
+    if len(levels) < 3:
+        raise Failure(f"the LEDs don't change for ten minutes: {levels}")
+    print(f"LEDs on GPIO, seen from outside: lines {', '.join(f'{level:#x}' for level in sorted(levels))}", flush=True)
+    board.card.put("harmonynet.toml", SETTINGS.format(brightness=BRIGHTNESS))
+
+
 def races(board: Board, rounds: int) -> None:
     """How long it takes from the kernel's start to listening, against a first program that only prints; in turns, for the machine
     that emulates is busy with other things, too."""
@@ -91,7 +108,7 @@ def main() -> int:
     parser.add_argument("--races", type=int, default=3)
     parser.add_argument("--cuts", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--part", choices=("hears", "races", "cuts"), help="this part alone")
+    parser.add_argument("--part", choices=("hears", "lights", "races", "cuts"), help="this part alone")
     parser.add_argument("--resume", action="store_true", help="go on with the power cuts of a run that was ended")
     parser.add_argument("--update", type=pathlib.Path, required=True, help="the Debian package that is installed as an update")
     parser.add_argument("--work", type=pathlib.Path, default=TOP / "target/image/test")
@@ -100,7 +117,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.work.mkdir(parents=True, exist_ok=True)
     progress = options.work / "cuts.json"
-    parts = [options.part] if options.part else ["hears", "races", "cuts"]
+    parts = [options.part] if options.part else ["hears", "lights", "races", "cuts"]
     try:
         board = Board(options.image, options.qemu, options.work, options.update, fresh=not options.resume)
         if options.resume:
@@ -110,6 +127,8 @@ def main() -> int:
             (options.work / "console.log").unlink(missing_ok=True)
         if "hears" in parts:
             hears(board)
+        if "lights" in parts:
+            lights(board)
         if "races" in parts:
             races(board, options.races)
         if "cuts" in parts and options.cuts:

@@ -14,8 +14,11 @@ SMALL := alsa,linux,native,cli
 # held back, the path executes 1 % more instructions per second of sound on x86-64, 3 % on a Cortex-A53.
 SMALL_INLINING := -C llvm-args=-inline-threshold=10 -C llvm-args=-inlinehint-threshold=30
 # The standard library without the code that finds names and lines for backtraces, of which a stripped program has none: what
-# panics says so all the same, and where. It must be built for that, which a stable compiler does if it is told so.
+# panics says so all the same. It must be built for that, which a stable compiler does if it is told so.
 SMALL_STD := -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size
+# Panics say what, not where in sources; `Debug` of what has fields, which no message for people is made of, is its name alone.
+# SHA-256, of which a load computes a handful, in few instructions.
+SMALL_TERSE := -Z location-detail=none -Z fmt-debug=shallow --cfg sha2_backend=\"soft\" --cfg sha2_backend_soft=\"compact\"
 # The program's own crate is the command line alone, and what stages are made of for it: for size. The library is for speed, so
 # this is no matter of the profile, which both share.
 SMALL_PROGRAM := -C llvm-args=-force-attribute=minsize
@@ -51,8 +54,9 @@ small: ## the program with the native engine alone, without tract: target/small/
 	@# Loaders before glibc 2.36 don't know packed relocations.
 	packed=; if printf 'glibc 2.36\n%s\n' "$$(getconf GNU_LIBC_VERSION)" | sort -VC; then \
 	  packed='-C link-arg=-Wl,-z,pack-relative-relocs'; fi; \
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS="$${RUSTFLAGS:-} $(SMALL_INLINING)" cargo rustc --profile small --locked --no-default-features \
-	  --features $(SMALL) --bin harmonynet $(SMALL_STD) --target $(SMALL_TARGET) -- \
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="$${RUSTFLAGS:-} $(SMALL_INLINING) $(SMALL_TERSE)" \
+	  cargo rustc --profile small --locked --no-default-features --features $(SMALL) --bin harmonynet \
+	  $(SMALL_STD) --target $(SMALL_TARGET) -- \
 	  $(SMALL_PROGRAM) $(SMALL_LINKING) $$packed
 	@install -D target/$(SMALL_TARGET)/small/harmonynet target/small/harmonynet
 	@stat --format %s target/small/harmonynet | awk '{ print int(($$1 + 1023) / 1024) }'

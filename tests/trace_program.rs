@@ -1,5 +1,5 @@
 //! A program that listens is asked for its trace, and the trace tells how long each stage took.
-#![cfg(feature = "cli")]
+#![cfg(feature = "latency")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests report by panicking, their helpers too")]
 
 mod clean;

@@ -23,6 +23,7 @@ use harmonynet::tell::Teller;
 
 use super::beside::Beside;
 use super::config::{self, Loaded, SettingsArgs};
+use super::dump::Dumper;
 use super::engine::{self, ModelArgs};
 use super::interrupt;
 use super::leds::{LedDisplay, Simulation, Told};
@@ -30,7 +31,6 @@ use super::log::{self, Log};
 use super::service::Service;
 use super::source::SourceArgs;
 use super::tell;
-use super::trace::Dumper;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -290,6 +290,7 @@ impl Stage {
     fn take(&mut self, news: News) -> ControlFlow<()> {
         tell::tell(&mut self.teller, &news).into_iter().for_each(|note| self.note(note));
         while let Ok(text) = self.fortunes.try_recv() {
+            self.dumper.broke();
             self.note(text);
         }
         if let Some(text) = self.dumper.look(&news) {

@@ -11,6 +11,7 @@ mod demo;
 mod devices;
 mod display_test;
 mod doctor;
+mod dump;
 mod engine;
 #[cfg(feature = "recordings")]
 mod evaluate;
@@ -31,7 +32,9 @@ mod service;
 mod sound;
 mod source;
 mod tell;
+#[cfg(feature = "latency")]
 mod timings;
+#[cfg(feature = "latency")]
 mod trace;
 
 use std::process::ExitCode;
@@ -98,6 +101,7 @@ enum Command {
     #[command(after_help = latency::EXAMPLES)]
     Latency(Box<latency::LatencyArgs>),
     /// Tell how long each stage took, from a dump of a running `listen`
+    #[cfg(feature = "latency")]
     #[command(after_help = trace::EXAMPLES)]
     Trace(trace::TraceArgs),
     /// Write log-mel frames of recordings, for training
@@ -121,6 +125,9 @@ enum Command {
     #[cfg(not(feature = "latency"))]
     #[command(hide = true, disable_help_flag = true)]
     Latency(LackingArgs),
+    #[cfg(not(feature = "latency"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Trace(LackingArgs),
 }
 
 /// A help text without the lines for which this build lacks a feature: those begin with its name in brackets.
@@ -179,6 +186,7 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
         Some(Command::Config(args)) => config::run(&args, loaded),
         #[cfg(feature = "latency")]
         Some(Command::Latency(args)) => latency::run(&args, loaded),
+        #[cfg(feature = "latency")]
         Some(Command::Trace(args)) => trace::run(&args),
         #[cfg(feature = "recordings")]
         Some(Command::Features(args)) => features::run(&args),
@@ -189,8 +197,8 @@ fn dispatch(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<()> {
             anyhow::bail!("this build has no commands for recordings: build it with --features recordings")
         }
         #[cfg(not(feature = "latency"))]
-        Some(Command::Latency(_)) => {
-            anyhow::bail!("this build has no rigs: build it with --features latency")
+        Some(Command::Latency(_) | Command::Trace(_)) => {
+            anyhow::bail!("this build measures no times: build it with --features latency")
         }
     }
 }

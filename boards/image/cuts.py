@@ -6,7 +6,6 @@ import json
 import pathlib
 import random
 import re
-import typing
 
 from board import BRIGHTNESS, BRIGHTNESSES, Board
 from guest import Failure, Guest
@@ -33,11 +32,6 @@ class Plan:
     behind: int = 0
     listening_s: list[float] = dataclasses.field(default_factory=list)
     programs: dict[str, int] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def of(cls, saved: dict[str, typing.Any]) -> "Plan":
-        """One that was begun."""
-        return cls(**saved)
 
 
 def plan(board: Board, cuts: int, seed: int) -> Plan:

@@ -17,6 +17,8 @@ import signal
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import cuts
 from board import BOOT_S, BRIGHTNESS, LINES_SETTINGS, SETTINGS, Board
@@ -25,6 +27,26 @@ from guest import Failure
 # A genre and how sure it is, as the program prints them.
 VERDICT = r"\d\.\d\d s +(genre|unsure) +\w+ +\d+ %"
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+Seen = TypeVar("Seen", bytes, int)
+
+
+def three_different(look: Callable[[], Seen]) -> set[Seen]:
+    """What is seen until there are three different things; fewer after ten minutes."""
+    seen: set[Seen] = set()
+    deadline = time.monotonic() + BOOT_S
+    while len(seen) < 3 and time.monotonic() < deadline:
+        seen.add(look())
+        time.sleep(0.5)
+    return seen
+
+
+def race(board: Board, counted: bool = False) -> tuple[float, float]:
+    """Seconds from the kernel's start to a first program that only prints, and to listening."""
+    bare = board.bare_init(counted)
+    guest = board.boot(counted=counted)
+    listening = board.wait_until_listening(guest)
+    guest.cut()
+    return bare, listening
 
 
 def hears(board: Board) -> None:
@@ -45,11 +67,7 @@ def hears(board: Board) -> None:
         raise Failure(f"its name is {name}")
     guest.expect_ever(r"systemd-resolved.*Using system hostname 'harmonynet'", BOOT_S)
     print("announced as harmonynet.local", flush=True)
-    pictures: set[bytes] = set()
-    deadline = time.monotonic() + BOOT_S
-    while len(pictures) < 3 and time.monotonic() < deadline:
-        pictures.add(board.picture())
-        time.sleep(0.5)
+    pictures = three_different(board.picture)
     if len(pictures) < 3:
         raise Failure(f"the display shows the same picture for ten minutes: {board.picture().hex()}")
     print(f"display, seen from outside: {len(pictures)} different pictures, the last {board.picture().hex()}", flush=True)
@@ -64,11 +82,7 @@ def lights(board: Board) -> None:
     board.card.put("harmonynet.toml", LINES_SETTINGS)
     guest = board.boot(counted=True)
     board.wait_until_listening(guest)
-    levels: set[int] = set()
-    deadline = time.monotonic() + BOOT_S
-    while len(levels) < 3 and time.monotonic() < deadline:
-        levels.add(board.lines())
-        time.sleep(0.5)
+    levels = three_different(board.lines)
     guest.cut()
     if len(levels) < 3:
         raise Failure(f"the LEDs don't change for ten minutes: {levels}")
@@ -81,18 +95,12 @@ def races(board: Board, rounds: int) -> None:
     that emulates is busy with other things, too."""
     ratios = []
     for number in range(rounds):
-        bare = board.bare_init()
-        guest = board.boot()
-        listening = board.wait_until_listening(guest)
-        guest.cut()
+        bare, listening = race(board)
         ratios.append(listening / bare)
         print(f"race {number + 1}: bare init {bare:.2f} s, listening {listening:.2f} s: {ratios[-1]:.2f} times", flush=True)
     if ratios:
         print(f"kernel start to listening: {statistics.median(ratios):.2f} times a bare init, median of {rounds}", flush=True)
-    bare = board.bare_init(counted=True)
-    guest = board.boot(counted=True)
-    listening = board.wait_until_listening(guest)
-    guest.cut()
+    bare, listening = race(board, counted=True)
     print(
         f"by instructions, {1 << board.SHIFT} ns each, on one core: bare init {bare:.2f} s, listening {listening:.2f} s: "
         f"{listening / bare:.2f} times",
@@ -133,7 +141,7 @@ def main() -> int:
             races(board, options.races)
         if "cuts" in parts and options.cuts:
             begun = json.loads(progress.read_text()) if progress.exists() else None
-            cuts.survive(board, cuts.Plan.of(begun) if begun else cuts.plan(board, options.cuts, options.seed), progress)
+            cuts.survive(board, cuts.Plan(**begun) if begun else cuts.plan(board, options.cuts, options.seed), progress)
     except Failure as failure:
         print(f"FAILED: {failure}\nthe whole console: {options.work / 'console.log'}", file=sys.stderr)
         return 1

@@ -19,21 +19,18 @@ EEPROM_BYTES = 512
 # The emulator runs on whatever else the machine does.
 BOOT_S = 600.0
 
-SETTINGS = """[microphone]
+MICROPHONE_SETTINGS = """[microphone]
 device = "hw:CARD=Loopback,DEV=0"
 
 [display]
-kind = "ht16k33"
-address = 0x70
-brightness = {brightness}
+"""
+SETTINGS = f"""{MICROPHONE_SETTINGS}kind = "ht16k33"
+address = {ADDRESS:#x}
+brightness = {{brightness}}
 """
 # An LED per genre instead.
 LINES = (5, 6, 12, 13, 17, 22, 23, 24, 25, 26)
-LINES_SETTINGS = f"""[microphone]
-device = "hw:CARD=Loopback,DEV=0"
-
-[display]
-kind = "gpio"
+LINES_SETTINGS = f"""{MICROPHONE_SETTINGS}kind = "gpio"
 pins = {list(LINES)}
 """
 BRIGHTNESS = 30

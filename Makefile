@@ -74,7 +74,7 @@ dist: ## the program for PCs and every board: stripped, Debian package, bill of 
 dist-check: dist ## builds it again in another folder (TARGET=...: that alone): the same bytes must come out
 	.ci/dist check $(TARGET)
 
-image: ## an SD card's image for BOARD=pi-zero-2, pi-3 or pi-4 (wants root; downloads packages): target/image
+image: ## an SD card's image for BOARD=pi-zero, pi-1, pi-zero-2, pi-3 or pi-4 (wants root; downloads packages): target/image
 	@.ci/setup image
 	boards/image/build $(BOARD)
 
@@ -97,7 +97,7 @@ test-deb: deb ## the package in a clean Debian root (wants root; downloads packa
 	@.ci/setup test-deb
 	.ci/deb-test target/deb.log
 
-test-image: ## boots the images of target/image in QEMU: music in, verdict out, twenty power cuts (CUTS=20; minutes each)
+test-image: ## boots the images of target/image in QEMU: music in, verdict out, twenty power cuts (CUTS=20; minutes each; PART=cuts: these alone)
 	@.ci/setup run
 	@.ci/setup test-image
 	python3 -m unittest discover -s boards/image -p test_imager.py

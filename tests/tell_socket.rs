@@ -202,7 +202,8 @@ fn a_listener_that_takes_nothing_and_one_that_says_nothing_give_their_places_up(
         let mut next = BufReader::new(house.say(b"json\n"));
         match event(&mut next).unwrap() {
             Event::Hello(_) => break,
-            Event::Refused(Refused::Full) => std::thread::sleep(Duration::from_millis(10)),
+            // On a machine that is busy it may itself be one that said nothing in time.
+            Event::Refused(Refused::Full | Refused::Silent) => std::thread::sleep(Duration::from_millis(10)),
             other => panic!("{other:?}"),
         }
     }

@@ -1,5 +1,6 @@
 """An emulated board with a card: started, watched through its serial console, commanded, switched off or cut from its power."""
 
+import atexit
 import os
 import pathlib
 import queue
@@ -28,6 +29,8 @@ class Machine(typing.NamedTuple):
     words: str
     compiler: str
     sysroot: str
+    # GPLEV0 of the GPIO block: the levels of lines 0 to 31.
+    levels: int
 
 
 MACHINES: dict[str, Machine] = {
@@ -40,6 +43,18 @@ MACHINES: dict[str, Machine] = {
         "systemd.watchdog_sec=0",
         "aarch64-linux-gnu-gcc",
         "arm64",
+        0x3F200034,
+    ),
+    "pi-armv6": Machine(
+        ["-M", "raspi1ap"],
+        "kernel.img",
+        "bcm2835-rpi-a-plus.dtb",
+        0,
+        # The emulated board lacks the power manager's parts that this driver counts on.
+        "initcall_blacklist=bcm2835_power_driver_init systemd.watchdog_sec=0",
+        "arm-linux-gnueabi-gcc",
+        "armel",
+        0x20200034,
     ),
 }
 
@@ -53,17 +68,31 @@ def run(*command: str | pathlib.Path, **options: typing.Any) -> subprocess.Compl
 
 
 class Card:
-    """A copy of the image on a card of the next power of two, which the emulator wants."""
+    """A copy of the image on a card of the next power of two, which the emulator wants. What the test brings is in a fourth partition,
+    behind the image."""
 
-    def __init__(self, image: pathlib.Path, path: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path) -> None:
         self.path = path
-        run("cp", "--sparse=always", image, path)
-        size = 1 << (path.stat().st_size - 1).bit_length()
-        os.truncate(path, size)
-        # The first partition's first sector, in the table of the first sector.
+        # The partitions' first sectors, in the table of the first sector.
         with path.open("rb") as card:
-            start = int.from_bytes(card.read(512)[454:458], "little")
-        self.fat = f"{path}@@{start * 512}"
+            table = card.read(512)
+        self.starts = [512 * int.from_bytes(table[at + 8 : at + 12], "little") for at in range(446, 510, 16)]
+        self.fat = f"{path}@@{self.starts[0]}"
+
+    @classmethod
+    def copy(cls, image: pathlib.Path, path: pathlib.Path, added: pathlib.Path) -> "Card":
+        """Makes the card."""
+        run("cp", "--sparse=always", image, path)
+        begin = -(-path.stat().st_size // MIB) * MIB
+        content = added.read_bytes()
+        sectors = -(-len(content) // 512)
+        with path.open("r+b") as card:
+            card.seek(446 + 3 * 16)
+            card.write(bytes([0, 0, 0, 0, 0x83, 0, 0, 0]) + (begin // 512).to_bytes(4, "little") + sectors.to_bytes(4, "little"))
+            card.seek(begin)
+            card.write(content)
+        os.truncate(path, 1 << (path.stat().st_size - 1).bit_length())
+        return cls(path)
 
     def put(self, name: str, text: str) -> None:
         """Writes a file of the FAT partition, as a person does at a PC."""
@@ -88,6 +117,8 @@ class Guest:
         self._log.write(f"$ {' '.join(command)}\n")
         self._commands = 0
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # It must not outlive a test that fails.
+        atexit.register(self.process.kill)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -113,10 +144,26 @@ class Guest:
             if found := re.search(pattern, line):
                 return found
 
+    def expect_ever(self, pattern: str, seconds: float) -> re.Match[str]:
+        """A line of the console, from its first one on."""
+        found = (re.search(pattern, line) for line in self.said)
+        return next(filter(None, found), None) or self.expect(pattern, seconds)
+
+    def heard(self) -> list[str]:
+        """All lines up to now."""
+        while True:
+            try:
+                line = self.lines.get_nowait()
+            except queue.Empty:
+                return self.said
+            if line is None:
+                return self.said
+            self.said.append(line)
+
     def _failure(self, what: str) -> Failure:
         return Failure("\n".join([what, "the console's last lines:", *self.said[-30:]]))
 
-    def command(self, text: str, seconds: float = 120) -> str:
+    def command(self, text: str, seconds: float = 600) -> str:
         """What a command of the board's shell prints; it must succeed."""
         self._commands += 1
         mark = f"@@{self._commands}"
@@ -164,3 +211,20 @@ def archive(files: dict[str, tuple[int, bytes]]) -> bytes:
         for part in (b"070701" + b"".join(b"%08x" % field for field in fields) + name.encode() + b"\0", content):
             out += part + bytes(-len(part) % 4)
     return bytes(out)
+
+
+def members(path: pathlib.Path) -> dict[str, bytes]:
+    """The files of an initramfs that is packed with zstd."""
+    packed = subprocess.run(["zstd", "-dc", path], capture_output=True, check=True).stdout
+    found = {}
+    at = 0
+    while True:
+        fields = [int(packed[at + 6 + 8 * index : at + 14 + 8 * index], 16) for index in range(13)]
+        length, name_length = fields[6], fields[11]
+        name = packed[at + 110 : at + 110 + name_length - 1].decode()
+        if name == "TRAILER!!!":
+            return found
+        # Name and content each end at a multiple of four.
+        begin = -(-(at + 110 + name_length) // 4) * 4
+        found[name] = packed[begin : begin + length]
+        at = -(-(begin + length) // 4) * 4

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The list in which Raspberry Pi Imager finds an image: boards/image/imager.py IMAGE FAMILY, beside IMAGE its IMAGE.xz.
 
-Printed as JSON, checked against what Imager's own documentation asks for (doc/json-schema/os-list-schema.json of its repository).
+Printed as JSON, checked against what Imager's own documentation asks for (doc/json-schema/os-list-schema.json and doc/schema-notes.md
+of the repository raspberrypi/rpi-imager).
 """
 
 import datetime
@@ -14,8 +15,14 @@ import typing
 
 # Tags of the boards, as Imager's own list of devices has them.
 FAMILIES: dict[str, tuple[str, list[str]]] = {
+    # A Zero 2 W is a Pi 3 there.
     "pi-64": ("Raspberry Pi 3, 4, 400 and Zero 2 W", ["pi3-64bit", "pi4-64bit"]),
+    # So is a Zero a Pi 1.
+    "pi-armv6": ("Raspberry Pi 1, Zero and Zero W", ["pi1-32bit"]),
 }
+TAGS = {f"pi{board}-32bit" for board in range(1, 6)} | {f"pi{board}-64bit" for board in range(3, 6)}
+# What every version of Imager unpacks.
+PACKED = (".zip", ".gz", ".xz")
 # Where releases are put; a list that is used from a folder names the file alone.
 BASE_URL = os.environ.get("HARMONYNET_IMAGE_URL", "")
 
@@ -54,7 +61,8 @@ def problems(document: typing.Any) -> list[str]:
     """What keeps Imager from reading a list; nothing for a good one."""
     if not isinstance(document, dict) or not isinstance(document.get("os_list"), list) or not document["os_list"]:
         return ["os_list: a list that is not empty is wanted"]
-    found: list[str] = []
+    # It belongs into Imager's own list.
+    found: list[str] = ["imager: not in a list of one's own"] if "imager" in document else []
     for number, item in enumerate(document["os_list"]):
         if not isinstance(item, dict):
             found.append(f"os_list[{number}]: an object is wanted")
@@ -67,16 +75,19 @@ def _problems_of(item: Entry) -> typing.Iterator[tuple[str, str]]:
     for key in ("name", "description", "icon", "url", "release_date"):
         if not isinstance(item.get(key), str) or not item[key]:
             yield key, "a text is wanted"
+    if not str(item.get("url", "")).endswith(PACKED):
+        yield "url", f"the name of a file that is packed is wanted: {', '.join(PACKED)}"
     for key in ("extract_size", "image_download_size"):
-        if not isinstance(item.get(key), int) or item[key] <= 0:
+        # A boolean is an integer to Python.
+        if type(item.get(key)) is not int or item[key] <= 0:
             yield key, "a number of bytes is wanted"
     for key in ("extract_sha256", "image_download_sha256"):
         value = item.get(key)
         if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
             yield key, "64 hexadecimal digits are wanted"
     devices = item.get("devices")
-    if not isinstance(devices, list) or not devices or not all(isinstance(tag, str) for tag in devices):
-        yield "devices", "a list of tags is wanted"
+    if not isinstance(devices, list) or not devices or set(map(str, devices)) - TAGS:
+        yield "devices", "a list of Imager's own tags is wanted"
     if item.get("init_format") not in ("none", "systemd", "cloudinit", "cloudinit-rpi"):
         yield "init_format", "none, systemd, cloudinit or cloudinit-rpi is wanted"
     try:

@@ -10,8 +10,8 @@ import unittest
 import imager
 
 DATE = datetime.date(2026, 1, 31)
-# What the schema requires of an entry with a URL (doc/json-schema/os-list-schema.json of raspberrypi/rpi-imager), and what newer
-# versions choose by.
+# What the schema requires of an entry with a URL (doc/json-schema/os-list-schema.json of raspberrypi/rpi-imager; `devices` since its
+# version 2, by doc/schema-notes.md), and what newer versions choose by.
 REQUIRED = {
     "name", "description", "icon", "url", "extract_size", "extract_sha256", "image_download_size", "release_date", "devices",
     "init_format",
@@ -49,11 +49,21 @@ class ListForImager(unittest.TestCase):
     def test_what_is_wrong_is_named(self) -> None:
         good = imager.entry(self.image, "pi-64", DATE)
         for key, value in {
-            "name": "", "extract_size": "12", "extract_sha256": "12", "devices": [], "init_format": "apt", "release_date": "31.1.",
+            "name": "", "extract_size": "12", "image_download_size": True, "extract_sha256": "12", "devices": [],
+            "init_format": "apt", "release_date": "31.1.", "url": "https://example.org/harmonynet.img",
         }.items():  # fmt: skip
             found = imager.problems({"os_list": [{**good, key: value}]})
             self.assertEqual([line.split(":")[0] for line in found], [f"os_list[0].{key}"])
+        self.assertEqual(len(imager.problems({"os_list": [{**good, "devices": ["pi9-64bit"]}]})), 1)
+        for key in REQUIRED:
+            found = imager.problems({"os_list": [{other: good[other] for other in good if other != key}]})
+            self.assertEqual({line.split(":")[0] for line in found}, {f"os_list[0].{key}"})
         self.assertEqual(len(imager.problems({"os_list": []})), 1)
+        self.assertEqual(len(imager.problems({"imager": {}, "os_list": [good]})), 1)
+
+    def test_a_board_gets_the_image_for_its_processor(self) -> None:
+        self.assertEqual(imager.entry(self.image, "pi-64", DATE)["devices"], ["pi3-64bit", "pi4-64bit"])
+        self.assertEqual(imager.entry(self.image, "pi-armv6", DATE)["devices"], ["pi1-32bit"])
 
 
 if __name__ == "__main__":

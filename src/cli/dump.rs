@@ -11,15 +11,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use harmonynet::capture::Granted;
-use harmonynet::flow::Health;
+use harmonynet::flow::{Health, State};
 use harmonynet::pipeline::listen::News;
 use harmonynet::pipeline::tracer::Tracer;
 use harmonynet::trace::file::{self, Fares, Snapshot};
 
 /// Files that are kept.
 const FILES: usize = 4;
-/// A fault within this time after one that was written down is not.
+/// A fault within this time after one that was written down is not; each time it is twice as long, up to a day: something that
+/// breaks every minute must not wear a memory card out.
 const BETWEEN_FAULTS: Duration = Duration::from_secs(60);
+const MOST_BETWEEN_FAULTS: Duration = Duration::from_secs(24 * 3600);
 /// The file while it is written.
 const UNFINISHED: &str = "trace.part";
 
@@ -29,7 +31,10 @@ pub(crate) struct Dumper {
     folder: Option<PathBuf>,
     asked: Arc<AtomicBool>,
     writing: Option<JoinHandle<io::Result<PathBuf>>>,
-    last_fault: Option<Instant>,
+    /// When a fault was written down last, and how long none is after that.
+    last_fault: Option<(Instant, Duration)>,
+    /// Something broke that isn't news.
+    is_broken: bool,
     granted: Option<Granted>,
     health: Health,
 }
@@ -45,11 +50,30 @@ impl Dumper {
         };
         let folder = named.map(Path::to_path_buf).or_else(environment);
         let (writing, last_fault, granted) = (None, None, None);
-        Self { tracer, folder, asked, writing, last_fault, granted, health: Health::default() }
+        let health = Health::default();
+        Self { tracer, folder, asked, writing, last_fault, is_broken: false, granted, health }
+    }
+
+    /// Something broke that no news tells of, a display: written down with the next news.
+    pub(crate) fn broke(&mut self) {
+        self.is_broken = true;
+    }
+
+    /// Whether it tells that something broke, or that sound was lost.
+    fn tells_fault(&self, news: &News) -> bool {
+        match news {
+            News::Broken(..) => true,
+            News::Verdict(scene, _) => matches!(scene.state, State::Fault { .. }),
+            News::Health(health) => {
+                health.overruns > self.health.overruns || health.dropped > self.health.dropped
+            }
+            _ => false,
+        }
     }
 
     /// Looks whether there is something to do; what a person should know comes back.
     pub(crate) fn look(&mut self, news: &News) -> Option<String> {
+        self.is_broken |= self.tells_fault(news);
         match news {
             News::Opened(granted) => self.granted = Some(*granted),
             News::Health(health) => self.health = *health,
@@ -57,13 +81,14 @@ impl Dumper {
         }
         let told = self.finish(false);
         if self.writing.is_none() {
-            let broke = matches!(news, News::Broken(..))
-                && self.last_fault.is_none_or(|last| last.elapsed() >= BETWEEN_FAULTS);
+            let broke = std::mem::take(&mut self.is_broken)
+                && self.last_fault.is_none_or(|(last, rest)| last.elapsed() >= rest);
             if self.asked.swap(false, Ordering::Relaxed) {
                 return self.begin("asked").or(told);
             }
             if broke {
-                self.last_fault = Some(Instant::now());
+                let rest = self.last_fault.map_or(BETWEEN_FAULTS, |(_, rest)| 2 * rest);
+                self.last_fault = Some((Instant::now(), rest.min(MOST_BETWEEN_FAULTS)));
                 return self.begin("fault").or(told);
             }
         }
@@ -184,7 +209,7 @@ fn oldest(folder: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use harmonynet::capture::{CaptureError, ManualClock};
-    use harmonynet::flow::Fault;
+    use harmonynet::flow::{Fault, Scene};
 
     fn dumper(folder: &Path) -> (Dumper, Arc<AtomicBool>, Tracer) {
         let tracer = Tracer::new(ManualClock::default());
@@ -222,6 +247,25 @@ mod tests {
         assert_eq!(names(folder.path()), ["trace-0.hnt", "trace-1.hnt", "trace-2.hnt", "trace-3.hnt"]);
         let (header, records) = file::read(File::open(folder.path().join("trace-1.hnt")).unwrap()).unwrap();
         assert_eq!((header.reason.as_str(), records.len()), ("asked", 1));
+    }
+
+    #[test]
+    fn a_failing_model_lost_sound_and_a_display_are_faults_too() {
+        let state = |state| News::Verdict(Scene { state, ..Scene::default() }, None);
+        let lost = |overruns, dropped| News::Health(Health { overruns, dropped, ..Health::default() });
+        let is_written = |news: &[News], breaks: bool| {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut dumper, _, _) = dumper(folder.path());
+            if breaks {
+                dumper.broke();
+            }
+            news.iter().for_each(|news| assert_eq!(dumper.look(news), None));
+            dumper.close().is_some()
+        };
+        assert!(is_written(&[state(State::Fault { fault: Fault::Classifier })], false));
+        assert!(is_written(&[lost(0, 0), lost(1, 0)], false) && is_written(&[lost(0, 512)], false));
+        assert!(is_written(&[News::Nothing], true));
+        assert!(!is_written(&[state(State::Silence), lost(0, 0), News::Nothing], false));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod pico_rig;
 mod recorder;
 mod report;
 mod rig_file;
+mod schedule;
 mod serial;
 mod stimulus;
 mod virtual_rig;
@@ -133,6 +134,7 @@ pub(crate) fn run(args: &LatencyArgs, loaded: &Loaded) -> Result<()> {
         through: seen.through,
         clocks: seen.clocks,
         losses: seen.losses,
+        asked_again: seen.asked_again,
         recorder_lost: seen.recording.map(|recording| recording.lost),
         found,
         live,

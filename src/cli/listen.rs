@@ -290,6 +290,7 @@ impl Stage {
     fn take(&mut self, news: News) -> ControlFlow<()> {
         tell::tell(&mut self.teller, &news).into_iter().for_each(|note| self.note(note));
         while let Ok(text) = self.fortunes.try_recv() {
+            self.dumper.broke();
             self.note(text);
         }
         if let Some(text) = self.dumper.look(&news) {

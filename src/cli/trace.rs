@@ -18,8 +18,9 @@ Examples:
   harmonynet trace FILE --json                      the same for a program
   harmonynet trace FILE --records                   every record, one JSON object per line
 
-`listen` also writes one when something breaks. It keeps four files at most, 1.7 MiB together, in the folder that --trace
-names, else in the state folder, else in the service manager's or the user's runtime folder.";
+`listen` also writes one when microphone, model or display break or sound is lost: a minute after the last at the earliest,
+then two, four, up to a day. It keeps four files at most, 1.7 MiB together, in the folder that --trace names, else in the state
+folder, else in the service manager's or the user's runtime folder.";
 
 /// Options of `trace`.
 #[derive(Args, Debug)]

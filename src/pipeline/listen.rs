@@ -380,6 +380,9 @@ impl<'a, K: Classifier> SignalThread<'a, K> {
                 recognizer.push_probed(block, &watch, |decider, verdict, scores| {
                     told = true;
                     count(summary, verdict, scores);
+                    if let State::Fault { fault } = verdict.state {
+                        tracer.fault(verdict.at, fault);
+                    }
                     herald.tell(News::Verdict(decider.scene(labels), scores.cloned()), *patient);
                     watch.told(verdict);
                 });

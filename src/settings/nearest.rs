@@ -4,21 +4,24 @@
 /// dotted name is also compared by its last part, for keys that were put into the wrong table.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_string();
     let name = name.to_ascii_lowercase();
-    let last_of_name = last(&name);
     candidates
         .into_iter()
         .filter_map(|candidate| {
             let lower = candidate.to_ascii_lowercase();
             let whole = near(&name, &lower);
             // The right word in the wrong table is a little further off than a typing error.
-            let part = near(&last_of_name, &last(&lower)).map(|distance| distance + 1);
+            let part = near(last(&name), last(&lower)).map(|distance| distance + 1);
             let distance = [whole, part].into_iter().flatten().min()?;
             Some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// The last part of a dotted name.
+fn last(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or_default()
 }
 
 /// The distance, where it is small beside the names' length.

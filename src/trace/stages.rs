@@ -118,7 +118,7 @@ fn written(records: &[Record]) -> HashMap<SampleIndex, (Nanos, Nanos)> {
 
 /// Verdicts for which something was computed, and whether each says something else than the one before it.
 fn computed(mut verdicts: Vec<VerdictTimes>) -> Vec<(VerdictTimes, bool)> {
-    verdicts.sort_by_key(|verdict| verdict.taken + u64::from(verdict.decided_after));
+    verdicts.sort_by_key(|verdict| verdict.taken.saturating_add(u64::from(verdict.decided_after)));
     let mut before = None;
     let mut news = Vec::new();
     for verdict in verdicts {
@@ -292,7 +292,8 @@ mod tests {
         let times = PeriodTimes { read: end, frames: late, ..PeriodTimes::default() };
         let mut period = PeriodRecord::new(&times, end, end, 0);
         period.resampled_after = late;
-        let told = Stages::of(&[Record::Shown(shown), Record::Verdict(verdict), Record::Period(period)]);
-        assert_eq!(told.counts, (1, 1, 1));
+        let verdicts = [verdict, verdict].map(Record::Verdict);
+        let told = Stages::of(&[&verdicts[..], &[Record::Shown(shown), Record::Period(period)]].concat());
+        assert_eq!(told.counts, (1, 2, 1));
     }
 }

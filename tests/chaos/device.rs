@@ -308,6 +308,13 @@ impl Device {
         self.has_disk.then(|| inside.into())
     }
 
+    /// What it lost, as it says itself, because this machine had no time for it: grows with every overrun, second and verdict.
+    pub(crate) fn starved(&self) -> f64 {
+        let lost =
+            ["overruns_total", "lost_seconds_total{cause=\"inference\"}", "passed_over_verdicts_total"];
+        lost.iter().filter_map(|name| self.metric(&format!("harmonynet_{name}"))).sum()
+    }
+
     /// A metric's value; `None` where nobody answers.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let page = get(self.metrics, "/metrics")?;

@@ -76,9 +76,24 @@ fn document() -> Option<PathBuf> {
     std::env::var_os(DOCUMENT).map(Into::into)
 }
 
+/// How a run is made.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// What lies before each fault: a microphone that was ill less than ten seconds ago is waited for longer.
+    rest: Duration,
+    /// Whether hearing again must not take longer than [`RECOVERED`]: not on a machine that has other things to do.
+    is_timed: bool,
+}
+
 /// One fault, from healthy to healthy.
-fn suffer(device: &mut Device, fault: &Fault, random: &mut SplitMix64) -> Result<Row, String> {
+fn suffer(
+    device: &mut Device,
+    fault: &Fault,
+    random: &mut SplitMix64,
+    is_timed: bool,
+) -> Result<Row, String> {
     device.until_it_hears();
+    let starved = device.starved();
     let (mark, began, id, computed) = (device.mark(), Instant::now(), device.id(), device.computed());
     let how = (fault.provoke)(device, random).map_err(|reason| format!("{}: {reason}", fault.name))?;
     let mended = Instant::now();
@@ -91,13 +106,18 @@ fn suffer(device: &mut Device, fault: &Fault, random: &mut SplitMix64) -> Result
     });
     let recovery = mended.elapsed();
     let lost = device.lost_since(mark);
-    assert!(recovery < RECOVERED, "{}: {recovery:?}", fault.name);
-    assert!(fault.deafens || lost == 0, "{}: {lost} verdicts lost", fault.name);
+    assert!(!is_timed || recovery < RECOVERED, "{}: {recovery:?}", fault.name);
+    // What a device loses because this machine is busy it says itself.
+    let was_starved = !fault.deafens && lost > 0 && device.starved() > starved;
+    assert!(fault.deafens || was_starved || lost == 0, "{}: {lost} verdicts lost", fault.name);
     if device.id() == id {
         let busy = (device.computed() - computed).as_secs_f64() / began.elapsed().as_secs_f64();
         assert!(busy < SPINNING, "{}: {:.0} % of a core", fault.name, 100.0 * busy);
     }
-    let fault = if how.is_empty() { fault.name.into() } else { format!("{}: {how}", fault.name) };
+    let mut fault = if how.is_empty() { fault.name.into() } else { format!("{}: {how}", fault.name) };
+    if was_starved {
+        fault += " (and the device had too little of the processor, as it says)";
+    }
     let row =
         Row { fault, shown: device.shown_since(mark), recovery, lost, resident_kib: device.resident_kib() };
     eprintln!(
@@ -118,13 +138,11 @@ fn check_memory(device: &mut Device) {
 }
 
 /// Suffers all of them, in an order that the seed says.
-///
-/// `rest` lies before each: a microphone that was ill less than ten seconds ago is waited for longer.
 fn suffer_all(
     device: &mut Device,
     faults: &[&Fault],
     random: &mut SplitMix64,
-    rest: Duration,
+    rules: Rules,
     table: &mut Table,
 ) {
     let mut order: Vec<&Fault> = faults.to_vec();
@@ -132,8 +150,8 @@ fn suffer_all(
         order.swap(place, random.below(place + 1));
     }
     for fault in order {
-        faults::pass(device, rest);
-        match suffer(device, fault, random) {
+        faults::pass(device, rules.rest);
+        match suffer(device, fault, random, rules.is_timed) {
             Ok(row) => table.rows.push(row),
             Err(skipped) => {
                 eprintln!("skipped: {skipped}");
@@ -165,8 +183,9 @@ fn a_few_faults_are_survived() {
         &crowd::GARBAGE,
     ];
     let mut table = empty();
-    suffer_all(&mut device, &few, &mut random, Duration::ZERO, &mut table);
-    suffer_all(&mut device, &[&faults::LOG_FULL], &mut random, Duration::ZERO, &mut table);
+    let rules = Rules { rest: Duration::ZERO, is_timed: false };
+    suffer_all(&mut device, &few, &mut random, rules, &mut table);
+    suffer_all(&mut device, &[&faults::LOG_FULL], &mut random, rules, &mut table);
     let unplugged = table.rows.iter().find(|row| row.fault.starts_with(faults::UNPLUGGED.name)).unwrap();
     assert!(unplugged.shown[0].contains("plug the microphone in again"), "{:?}", unplugged.shown);
     assert!(unplugged.lost > 0, "a verdict is missing that nobody could have said");
@@ -188,7 +207,7 @@ fn every_fault_is_survived() {
         Err(reason) => table.skipped.push(format!("the MQTT broker's faults: {reason}")),
     }
     let began = Instant::now();
-    suffer_all(&mut device, &all, &mut random, REST, &mut table);
+    suffer_all(&mut device, &all, &mut random, Rules { rest: REST, is_timed: true }, &mut table);
     let (memory, files) = (device.resident_kib(), device.open_files());
     let warm = device.warm_kib.unwrap();
     table.remarks.push(format!(
@@ -199,7 +218,8 @@ fn every_fault_is_survived() {
         memory as f64 / 1024.0,
     ));
     let restarts: Vec<&Fault> = faults::RESTARTS.iter().collect();
-    suffer_all(&mut device, &restarts, &mut random, Duration::ZERO, &mut table);
+    let at_once = Rules { rest: Duration::ZERO, is_timed: true };
+    suffer_all(&mut device, &restarts, &mut random, at_once, &mut table);
     let fed = faults::feed_commands(&device, &mut random, 40);
     table.remarks.push(format!(
         "Garbage to commands that read once ({fed}): `config --check` ends with 0 or 1, `listen -` with 0; none panics."

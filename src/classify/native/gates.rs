@@ -1,18 +1,23 @@
-//! Sigmoid and tanh in integers: a table of the sigmoid, interpolated linearly.
+//! Sigmoid and tanh in integers: a table of the sigmoid, interpolated linearly. What an LSTM's gates do with them.
 //!
 //! Arguments are Q15.16, results Q0.15. tanh(x) = 2·σ(2x) − 1, so one table serves both.
 
+use super::shape::GATES;
+use crate::classify::requantize::round_shift;
+
 /// Fractional bits of a gate's argument.
 pub(super) const GATE_BITS: u32 = 16;
+/// Fractional bits of a gate's value and of the output.
+pub(super) const UNIT_BITS: u32 = 15;
 
 /// Segments per unit of the argument: 2⁵.
-const SEGMENT_BITS: u32 = 5;
+pub(super) const SEGMENT_BITS: u32 = 5;
 /// Where the table ends: beyond it 1 − σ(x) < 2⁻¹⁷, half an LSB of Q0.15 rounded down to 1.
 const RANGE: usize = 12;
-const SEGMENTS: usize = RANGE << SEGMENT_BITS;
+pub(super) const SEGMENTS: usize = RANGE << SEGMENT_BITS;
 
 /// σ(i/32) in Q0.16 for i in 0..=384.
-const TABLE: [u32; SEGMENTS + 1] = {
+pub(super) const TABLE: [u32; SEGMENTS + 1] = {
     let mut table = [0; SEGMENTS + 1];
     let ratio = exp_of_minus_a_segment();
     let mut power: u128 = 1 << 62;
@@ -74,6 +79,24 @@ pub(super) fn tanh(x: i32) -> i32 {
     // 2·σ − 1 in Q0.15 is σ in Q0.16 less one half.
     let magnitude = (sigmoid_of_magnitude(x.unsigned_abs().saturating_mul(2)) - (1 << 15)) as i32;
     if x < 0 { -magnitude } else { magnitude }
+}
+
+/// One step of an LSTM: the recurrence's and the input's shares of the gates' arguments, `[gate][unit]`, the outputs, Q0.15
+/// within ±32767, and the cells, Q15.16.
+pub(super) fn advance(recurrent: &[i32], projected: &[i32], h: &mut [i16], c: &mut [i32]) {
+    let units = h.len();
+    for (unit, (h, c)) in h.iter_mut().zip(c).enumerate() {
+        let [input, output, forget, cell]: [i32; GATES] = core::array::from_fn(|gate| {
+            let at = gate * units + unit;
+            recurrent[at].saturating_add(projected[at])
+        });
+        let kept = i64::from(sigmoid(forget)) * i64::from(*c);
+        // Q0.15 · Q0.15 is Q0.30; the cell's Q15.16 times Q0.15 is Q.31.
+        let new = i64::from(sigmoid(input)) * i64::from(tanh(cell)) * 2;
+        *c = round_shift(kept + new, UNIT_BITS) as i32;
+        let out = round_shift(i64::from(sigmoid(output)) * i64::from(tanh(*c)), UNIT_BITS);
+        *h = out.clamp(-32767, 32767) as i16;
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,9 @@ impl<'a, B: AsRef<[u8]>> Layers<'a, B> {
     /// One frame as the first convolution reads it, −127…127.
     #[must_use]
     pub fn input(&self, bands: &[i16; MEL_BANDS]) -> [i8; MEL_BANDS] {
-        self.model.input(bands)
+        let mut input = [0; MEL_BANDS];
+        self.kernel.input(self.model.input_gain(), bands, &mut input);
+        input
     }
 
     /// Convolution `conv` (0 to 2), ReLU, 2×2 pooling and requantization of activations `[frame][band][channel]`, in the

@@ -1,14 +1,11 @@
 //! The recurrent half: cached projections → logits, in integers. A verdict starts from a zero state.
 
-use super::gates::{GATE_BITS, sigmoid, tanh};
+use super::gates::GATE_BITS;
 use super::kernel::Kernel;
 use super::model::Model;
 use super::shape::{GATES, MAX_HIDDEN, ReadOut};
-use crate::classify::requantize::{Multiplier, round_shift};
+use crate::classify::requantize::Multiplier;
 use crate::spec::MAX_LABELS;
-
-/// Fractional bits of a gate's value and of the output.
-const UNIT_BITS: u32 = 15;
 
 /// One per label.
 pub type Logits = heapless::Vec<f32, MAX_LABELS>;
@@ -33,18 +30,7 @@ impl State {
         let sums = &mut sums[..GATES * units];
         kernel.recur(recurrence.weights, &self.h[..units], sums);
         kernel.finish(&recurrence, sums);
-        for (sum, &projected) in sums.iter_mut().zip(projected) {
-            *sum = sum.saturating_add(projected);
-        }
-        let [input, output, forget, cell] = [0, 1, 2, 3].map(|gate| &sums[gate * units..][..units]);
-        for (unit, (h, c)) in self.h.iter_mut().zip(&mut self.c).take(units).enumerate() {
-            let kept = i64::from(sigmoid(forget[unit])) * i64::from(*c);
-            // Q0.15 · Q0.15 is Q0.30; the cell's Q15.16 times Q0.15 is Q.31.
-            let new = i64::from(sigmoid(input[unit])) * i64::from(tanh(cell[unit])) * 2;
-            *c = round_shift(kept + new, UNIT_BITS) as i32;
-            let out = round_shift(i64::from(sigmoid(output[unit])) * i64::from(tanh(*c)), UNIT_BITS);
-            *h = out.clamp(-32767, 32767) as i16;
-        }
+        kernel.advance(sums, projected, &mut self.h[..units], &mut self.c[..units]);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::file::{self, DENSE, Header, LAYERS, LayerSpans, ModelError, PROJECTION, RECURRENCE, Span};
 use super::shape::{CONVS, Shape};
 use crate::classify::requantize::Multiplier;
-use crate::spec::{MEL_BANDS, WindowLength};
+use crate::spec::WindowLength;
 
 /// A model: immutable, shared by any number of streams. `B` holds the file's bytes: a `&'static [u8]` in flash, a vector,
 /// a mapping. Nothing is copied; bytes that begin at a multiple of [`ALIGNMENT`](file::ALIGNMENT) are read fastest.
@@ -50,9 +50,9 @@ impl<B: AsRef<[u8]>> Model<B> {
         self.header.frontend
     }
 
-    /// A frame's log-mel values as the first convolution reads them, −127…127.
-    pub(super) fn input(&self, bands: &[i16; MEL_BANDS]) -> [i8; MEL_BANDS] {
-        bands.map(|value| self.input.step(value))
+    /// Input steps per step of a log-mel value.
+    pub(super) fn input_gain(&self) -> Multiplier {
+        self.input
     }
 
     pub(super) fn conv(&self, index: usize) -> Conv<'_> {

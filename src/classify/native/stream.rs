@@ -91,7 +91,7 @@ impl Stream {
         bands: &[i16; MEL_BANDS],
     ) -> bool {
         let channels = model.shape().channels;
-        self.frames.next(MEL_BANDS, 1).copy_from_slice(&model.input(bands));
+        kernel.input(model.input_gain(), bands, self.frames.next(MEL_BANDS, 1));
         let Some(lines) = self.frames.advance() else { return false };
         kernel.conv_pool(&model.conv(0), lines, self.first.next(MEL_BANDS / 2, channels[0]));
         let Some(lines) = self.first.advance() else { return false };

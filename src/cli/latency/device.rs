@@ -15,7 +15,7 @@ use harmonynet::trace::file::{self, Fares, Header};
 use harmonynet::trace::stages::Stages;
 
 /// How long a program that was asked for its trace may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 

@@ -8,10 +8,11 @@ use harmonynet::capture::{Clock as _, SystemClock};
 use stopwatch::clock::Exchange;
 use stopwatch::{Edge, FRAME_BYTES, Frames, Hello, Nanos, Refusal, Reply, Request, Sound, VERSION, encode};
 
+use super::schedule::Rig;
 use super::serial::Port;
 
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long an answer is waited for: a machine that is busy may leave this program a second without the processor.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// From one comparison of the clocks to the next.
 const COMPARE_EVERY: Duration = Duration::from_millis(20);
 /// Comparisons at the beginning and at the end, where others come from one side only.
@@ -61,47 +62,12 @@ impl Link {
         self.hello.tick_nanos
     }
 
-    /// What the rig's clock shows now, as far as the last comparison tells.
-    pub(super) fn now(&self) -> Nanos {
-        let last = self.exchanges.last();
-        last.map_or(0, |last| last.replied + self.clock.nanos().saturating_sub(last.came))
-    }
-
     /// Compares the clocks many times.
     pub(super) fn compare_at_length(&mut self) -> Result<()> {
         for _ in 0..COMPARISONS {
             self.compare()?;
         }
         Ok(())
-    }
-
-    /// Takes note of edges, and compares the clocks now and then, until the rig's shows `at`.
-    pub(super) fn wait_until(&mut self, at: Nanos) -> Result<()> {
-        loop {
-            self.compare()?;
-            let rest = at.saturating_sub(self.now());
-            if rest == 0 {
-                return Ok(());
-            }
-            self.clock.sleep(COMPARE_EVERY.min(Duration::from_nanos(rest)));
-        }
-    }
-
-    /// Has a sound played at `at` of the rig's clock.
-    pub(super) fn play(&mut self, at: Nanos, sound: Sound) -> Result<()> {
-        let asked = self.next_number();
-        let answer = self.ask(&Request::Play { number: asked, at, sound }, |reply, _| match reply {
-            Reply::Scheduled { number } if number == asked => Some(Ok(())),
-            Reply::Refused { number, why } if number == asked => Some(Err(why)),
-            _ => None,
-        })?;
-        match answer {
-            Ok(()) => Ok(()),
-            Err(Refusal::TooLate) => {
-                bail!("a sound was asked for too late: this machine is too busy to measure")
-            }
-            Err(why) => bail!("the rig does not play ({why:?})"),
-        }
     }
 
     /// Edges that were lost on the way, from one that came to the next.
@@ -154,5 +120,34 @@ impl Link {
             }
         }
         answer.map_or_else(|| bail!("no answer"), Ok)
+    }
+}
+
+impl Rig for Link {
+    /// As far as the last comparison tells.
+    fn now(&self) -> Nanos {
+        let last = self.exchanges.last();
+        last.map_or(0, |last| last.replied + self.clock.nanos().saturating_sub(last.came))
+    }
+
+    /// Takes note of edges, and compares the clocks now and then.
+    fn wait_until(&mut self, at: Nanos) -> Result<()> {
+        loop {
+            self.compare()?;
+            let rest = at.saturating_sub(self.now());
+            if rest == 0 {
+                return Ok(());
+            }
+            self.clock.sleep(COMPARE_EVERY.min(Duration::from_nanos(rest)));
+        }
+    }
+
+    fn play(&mut self, at: Nanos, sound: Sound) -> Result<Result<(), Refusal>> {
+        let asked = self.next_number();
+        self.ask(&Request::Play { number: asked, at, sound }, |reply, _| match reply {
+            Reply::Scheduled { number } if number == asked => Some(Ok(())),
+            Reply::Refused { number, why } if number == asked => Some(Err(why)),
+            _ => None,
+        })
     }
 }

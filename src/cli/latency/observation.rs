@@ -42,6 +42,8 @@ pub(super) struct Observation {
     pub(super) clocks: Option<Clocks>,
     /// What whoever listens lost; absent where nobody knows.
     pub(super) losses: Option<Losses>,
+    /// How often a sound was asked for again because this machine was too busy to ask in time.
+    pub(super) asked_again: u32,
 }
 
 /// What whoever listens lost.

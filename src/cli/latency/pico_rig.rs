@@ -10,15 +10,14 @@ use harmonynet::trace::distribution::Distribution;
 use stopwatch::clock::{Bounded, Comparison, Exchange};
 use stopwatch::{Channel, Edge, Nanos, Sound};
 
+use super::super::log;
 use super::link::Link;
 use super::observation::{Declared, Light, Observation, Recording};
 use super::recorder::{Recorder, departures};
 use super::rig_file::{Record, Stimulus, Wired};
+use super::schedule::{MOST_BEHIND, Rig as _, Schedule};
 use super::stimulus::{PIECE, RATE_HZ, REST, SPACING};
 
-/// How long before its moment a sound is asked for: a burst is over 0.23 s after its begin, and the next is 0.55 s away at least.
-/// A machine that is as busy as to answer later cannot measure.
-const ASKED_BEFORE: Nanos = 290_000_000;
 /// How far the trigger may lie from the moment that was asked for.
 const TRIGGER_WITHIN: Nanos = 1_000_000;
 
@@ -75,19 +74,25 @@ pub(super) fn observe(
 ) -> Result<Observation> {
     let mut link = Link::open(port)?;
     let plan = Plan::new(stimulus);
-    let frames = (plan.music_from / 1_000_000 * Nanos::from(RATE_HZ) / 1000) as usize;
-    let recorder = record.map(|record| Recorder::start(record, frames)).transpose()?;
+    let most = ((plan.music_from + MOST_BEHIND) / 1_000_000 * Nanos::from(RATE_HZ) / 1000) as usize;
+    let recorder = record.map(|record| Recorder::start(record, most)).transpose()?;
     // Whatever opening a sound card took: what time is it?
     link.wait_until(0)?;
     let begin = link.now();
-    let at = |after: &Nanos| begin + after;
-    for burst in &plan.bursts {
-        play(&mut link, at(burst), Sound::Burst)?;
+    let mut schedule = Schedule::new(begin);
+    let mut play = |schedule: &mut Schedule, plan: &[Nanos], sound| -> Result<Vec<Nanos>> {
+        plan.iter().map(|after| schedule.play(&mut link, *after, sound)).collect()
+    };
+    let bursts = play(&mut schedule, &plan.bursts, Sound::Burst)?;
+    let music_from = schedule.at(plan.music_from);
+    let music = Sound::Music { millis: (samples(PIECE) / 1_000_000) as u16 };
+    let pieces = play(&mut schedule, &plan.pieces, music)?;
+    if let again @ 1.. = schedule.asked_again {
+        log::say(format_args!(
+            "this machine was too busy: {again} times it asked for a sound again, for a later moment"
+        ));
     }
-    for piece in &plan.pieces {
-        play(&mut link, at(piece), Sound::Music { millis: (samples(PIECE) / 1_000_000) as u16 })?;
-    }
-    link.wait_until(at(&plan.end))?;
+    link.wait_until(schedule.at(plan.end))?;
     link.compare_at_length()?;
     let lost = link.lost_edges();
     ensure!(
@@ -95,8 +100,6 @@ pub(super) fn observe(
         "{lost} edges were lost: do the lights blink? (full brightness, or a comparator with hysteresis)"
     );
     let edges: Vec<Edge> = link.edges.iter().copied().filter(|edge| edge.at >= begin).collect();
-    let asked = |plan: &[Nanos]| plan.iter().map(at).collect::<Vec<_>>();
-    let (bursts, pieces) = (asked(&plan.bursts), asked(&plan.pieces));
     let clocks = clocks(&link.exchanges, link.tick_nanos(), &[&bursts[..], &pieces[..]].concat())?;
     let seconds = |at: Nanos| at.saturating_sub(begin) as f64 / 1e9;
     let dark = millis(wired.dark_ms);
@@ -105,13 +108,13 @@ pub(super) fn observe(
     let bursts: Vec<f64> = triggers(&edges, &bursts)?.into_iter().map(seconds).collect();
     let mut through = format!("stopwatch on {}, resolution {} ns", port.display(), link.tick_nanos());
     let recording = recorder.map(|recorder| {
-        let begins = -recorder.head_start();
         let tape = recorder.finish()?;
         let _ = write!(through, "; recorded at {}", tape.granted);
-        let departures = departures(&tape.reference, &bursts, begins)?;
+        let departures = departures(&tape.reference, &bursts)?;
+        let first = bursts.first().zip(departures.first());
         anyhow::Ok(Recording {
             sound: tape.microphone,
-            begins,
+            begins: first.map_or(0.0, |(of_rig, of_tape)| of_rig - of_tape),
             departures: Some(departures),
             lost: tape.lost,
         })
@@ -121,18 +124,14 @@ pub(super) fn observe(
         through,
         bursts,
         pieces: triggers(&edges, &pieces)?.into_iter().map(seconds).collect(),
-        music_from: seconds(at(&plan.music_from)),
+        music_from: seconds(music_from),
         levels: levels.into_iter().map(|at| Light { at: seconds(at), written: None }).collect(),
         decisions: genres.into_iter().map(seconds).collect(),
         declared: Declared { sound: wired.sound_ms / 1000.0, light: wired.light_ms / 1000.0 },
         clocks: Some(clocks),
+        asked_again: schedule.asked_again,
         ..Observation::default()
     })
-}
-
-fn play(link: &mut Link, at: Nanos, sound: Sound) -> Result<()> {
-    link.wait_until(at.saturating_sub(ASKED_BEFORE))?;
-    link.play(at, sound)
 }
 
 /// So many samples in nanoseconds.

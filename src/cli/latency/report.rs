@@ -29,6 +29,8 @@ pub(super) struct Report {
     pub(super) through: String,
     pub(super) clocks: Option<Clocks>,
     pub(super) losses: Option<Losses>,
+    /// How often a sound was asked for again, later.
+    pub(super) asked_again: u32,
     /// Frames that the rig's own recording lost, where it has one.
     pub(super) recorder_lost: Option<u64>,
     pub(super) found: Findings,
@@ -90,6 +92,13 @@ impl Report {
         if let Some(lost @ 1..) = self.recorder_lost {
             let _ =
                 writeln!(text, "the rig's own recording lost {lost} frames: bursts may be missed for that");
+        }
+        if self.asked_again > 0 {
+            let _ = writeln!(
+                text,
+                "this machine was too busy: {} times it asked for a sound again, for a later moment",
+                self.asked_again
+            );
         }
         if let Some(clocks) = &self.clocks {
             let _ = writeln!(text, "{}", told(clocks));
@@ -182,6 +191,7 @@ impl Report {
             "lost_samples": self.losses.map(|losses| losses.samples),
             "passed_over": self.losses.map(|losses| losses.verdicts),
             "recorder_lost_frames": self.recorder_lost,
+            "asked_again": self.asked_again,
             "clocks": self.clocks.as_ref().map(|clocks| json!({
                 "offset_ms": clocks.offset.value / 1e6,
                 "offset_within_ms": clocks.offset.within / 1e6,
@@ -253,8 +263,13 @@ impl Report {
                 ("device.passed_over", fares.passed_over.to_string()),
             ]
         });
+        let conditions = |when: &'static str, of: &[(&'static str, String)]| -> Vec<(String, String)> {
+            of.iter().map(|(name, found)| (format!("{when}.{name}"), found.clone())).collect()
+        };
+        let named = properties.into_iter().chain(device).map(|(name, value)| (name.to_string(), value));
+        let all = named.chain(conditions("before", &self.before)).chain(conditions("after", &self.after));
         text += "  <properties>\n";
-        for (name, value) in properties.into_iter().chain(device) {
+        for (name, value) in all {
             let _ = writeln!(text, "    <property name=\"{name}\" value=\"{}\"/>", escaped(&value));
         }
         text += "  </properties>\n";

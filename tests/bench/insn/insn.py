@@ -1,9 +1,10 @@
 """Instructions that the engines execute on the boards' processors, counted by QEMU: `make insn`.
 
 Counts, not speed: an instruction that waits for memory counts like any other. One window is the difference of two runs
-with different numbers of windows, so nothing that a program does once is in it. Prints tables and writes target/insn.json:
-ratios of our count to the cheaper of tract's two (below 1: ours is cheaper), the counts, and how much of each kernel's
-floor is reached.
+with different numbers of windows, so nothing that a program does once is in it; so is one period of sound, and one stage
+the difference of two paths of which one goes on for longer. Prints tables and writes target/insn.json: ratios of our count
+to the cheaper of tract's two (below 1: ours is cheaper), the counts, how much of each kernel's floor is reached, what each
+stage takes, and what the costliest period does.
 """
 
 import argparse
@@ -60,6 +61,14 @@ BOARDS = (
     ("Pi 4 B", 1500, "insn_aarch64"),
     ("Pi 5", 2400, "insn_aarch64_dot"),
 )
+
+
+# Where the path may end, but for the whole of it; what each stage adds to the one before.
+ENDS = ("capture", "frontend", "decision")
+STAGES = ("conversion, resampling", "front-end", "decision", "inference")
+PERIODS_PER_SECOND = 50
+# Windows are full from the 196th period on; a verdict falls due in every 28th, and the periods of two of them are counted.
+FIRST_PERIOD, COUNTED_PERIODS = 300, 57
 
 
 def build(machine: Machine) -> Path:
@@ -124,6 +133,44 @@ def measure(machine: Machine) -> dict[str, float]:
     }
 
 
+def measure_stages(machine: Machine) -> dict[str, float]:
+    """What each stage takes in a second of sound, and what single periods take."""
+    few = FIRST_PERIOD
+    until = [
+        per_item(machine, ["periods", end], few, few + 8 * PERIODS_PER_SECOND, {}) * PERIODS_PER_SECOND
+        for end in (*ENDS, machine.kernel)
+    ]
+    stages = [after - before for before, after in zip([0.0, *until], until)]
+    numbers = range(few, few + COUNTED_PERIODS + 1)
+    counts = [instructions(machine, ["periods", machine.kernel, str(number)], {}) for number in numbers]
+    periods = [after - before for before, after in zip(counts, counts[1:])]
+    return {
+        **{f"{machine.key}_stage_{number}": stage for number, stage in enumerate(stages)},
+        f"{machine.key}_period_mean": sum(periods) / len(periods),
+        f"{machine.key}_period_worst": max(periods),
+    }
+
+
+def print_stages(figures: dict[str, float], machines: list[Machine]) -> None:
+    """Stages and periods, for people."""
+    print("\nmillions of instructions per second of sound, by stage, and their shares (QEMU user emulation)")
+    print(f"| processor | kernel | {' | '.join(STAGES)} | together |")
+    print("| --- | --- |" + " ---: |" * (len(STAGES) + 1))
+    for m in machines:
+        stages = [figures[f"{m.key}_stage_{number}"] for number in range(len(STAGES))]
+        cells = [f"{stage / 1e6:.2f}, {100 * stage / sum(stages):.1f} %" for stage in stages]
+        print(f"| {m.cpu} | {m.kernel} | {' | '.join(cells)} | {sum(stages) / 1e6:.2f} |")
+    print(f"\nthe costliest of {COUNTED_PERIODS} periods of 20 ms, two verdicts among them")
+    columns = ("board", "cycles in a period, millions", "instructions, millions: mean", "worst", "worst at one per cycle")
+    print(f"| {' | '.join(columns)} | exceeded from |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for board, clock, key in BOARDS:
+        if worst := figures.get(f"{key}_period_worst"):
+            cycles, mean = clock * 1e6 / PERIODS_PER_SECOND, figures[f"{key}_period_mean"]
+            cells = f"{mean / 1e6:.2f} | {worst / 1e6:.2f} | {100 * worst / cycles:.0f} %"
+            print(f"| {board} | {cycles / 1e6:.0f} | {cells} | {cycles / worst:.1f} cycles each |")
+
+
 def print_tables(figures: dict[str, float], machines: list[Machine]) -> None:
     """What was measured, for people."""
     millions = lambda key: f"{figures[key] / 1e6:8.1f}"
@@ -149,6 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=keys, default=keys, help="some machines; writes nothing")
     parser.add_argument("--built", action="store_true", help="count what is built already")
+    parser.add_argument("--stages", action="store_true", help="stages and periods alone; writes nothing")
     arguments = parser.parse_args()
     machines = [machine for machine in MACHINES if machine.key in arguments.only]
     if not arguments.built:
@@ -157,7 +205,11 @@ def main() -> None:
     plugin()
     figures: dict[str, float] = {"multiply_adds_per_window": MULTIPLY_ADDS}
     for machine in machines:
-        figures |= measure(machine)
+        figures |= measure_stages(machine)
+        figures |= {} if arguments.stages else measure(machine)
+    print_stages(figures, machines)
+    if arguments.stages:
+        return
     print_tables(figures, machines)
     if len(machines) == len(MACHINES):
         path = ROOT / "target/insn.json"

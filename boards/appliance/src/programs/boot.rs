@@ -1,5 +1,5 @@
-//! `boot`: chooses the program that the service starts. Runs before every start of it, so that one that crashes at once is given
-//! up after three starts of the service: nobody has to pull the plug three times.
+//! `boot`: chooses the program that the service starts. Runs before its first start and whenever it has ended, so that a program
+//! that crashes at once is given up after three starts of the service: nobody has to pull the plug three times.
 
 use std::io;
 

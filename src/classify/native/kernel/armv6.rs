@@ -31,14 +31,8 @@ macro_rules! quad {
 mod rows; // projection and recurrence
 mod tiles; // convolutions of many inputs
 
-static TABLE: Table = Table {
-    name: "armv6 media",
-    conv_pool,
-    project: rows::project,
-    project_steps: None,
-    recur: rows::recur,
-    finish: portable::finish_rows,
-};
+static TABLE: Table =
+    Table { name: "armv6 media", conv_pool, project: rows::project, recur: rows::recur, ..portable::TABLE };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {

@@ -15,14 +15,8 @@ use core::arch::naked_asm;
 
 use super::{Table, arm, portable};
 
-static TABLE: Table = Table {
-    name: "armv7 neon",
-    conv_pool: tiles::conv_pool,
-    project,
-    project_steps: None,
-    recur,
-    finish: portable::finish_rows,
-};
+static TABLE: Table =
+    Table { name: "armv7 neon", conv_pool: tiles::conv_pool, project, recur, ..portable::TABLE };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {

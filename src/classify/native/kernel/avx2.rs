@@ -13,8 +13,7 @@ use core::arch::x86_64::*;
 use super::{Table, portable};
 use crate::classify::native::model::Conv;
 
-static TABLE: Table =
-    Table { name: "avx2", conv_pool, project, project_steps: None, recur, finish: portable::finish_rows };
+static TABLE: Table = Table { name: "avx2", conv_pool, project, recur, ..portable::TABLE };
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {

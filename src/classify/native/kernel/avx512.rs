@@ -7,52 +7,89 @@
     reason = "vector loads and stores, and calls into code for a detected instruction set"
 )]
 
+mod gates; // the LSTM's gates
+mod rows; // its matrices
+
 use core::arch::x86_64::*;
 
 use super::{STEPS_AT_ONCE, Table};
 use crate::classify::native::model::{Conv, Rows};
 use crate::classify::native::shape::LANES;
 use crate::classify::native::stream::line;
+use crate::classify::requantize::Multiplier;
 use crate::spec::MEL_BANDS;
 
-static TABLE: Table =
-    Table { name: "avx512vnni", conv_pool, project, project_steps: Some(project_steps), recur, finish };
+static TABLE: Table = Table {
+    name: "avx512vnni",
+    input,
+    conv_pool,
+    project,
+    project_steps: Some(project_steps),
+    recur,
+    finish,
+    advance,
+};
 
 /// The table, where this machine has the instructions.
 pub(super) fn detect() -> Option<&'static Table> {
     has!("avx512f", "avx512bw", "avx512vnni").then_some(&TABLE)
 }
 
-fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+fn input(gain: Multiplier, bands: &[i16], steps: &mut [i8]) {
     // SAFETY: this function is reachable through `TABLE` only, which is given out where the instructions were detected.
+    unsafe { input_steps(gain, bands, steps) }
+}
+
+fn conv_pool(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
+    // SAFETY: as in `input`.
     unsafe { conv_lines(conv, lines, out) }
 }
 
 fn project(weights: &[u8], features: &[i8], sums: &mut [i32]) {
-    // SAFETY: as in `conv_pool`.
-    unsafe { project_rows(weights, features, sums) }
+    // SAFETY: as in `input`.
+    unsafe { rows::project(weights, features, sums) }
 }
 
 fn project_steps(weights: &[u8], steps: usize, features: &[i8], sums: &mut [i32]) {
-    // SAFETY: as in `conv_pool`.
+    // SAFETY: as in `input`.
     unsafe {
         match steps {
-            2 => project_together::<2>(weights, features, sums),
-            3 => project_together::<3>(weights, features, sums),
-            STEPS_AT_ONCE => project_together::<STEPS_AT_ONCE>(weights, features, sums),
+            2 => rows::project_steps::<2>(weights, features, sums),
+            3 => rows::project_steps::<3>(weights, features, sums),
+            STEPS_AT_ONCE => rows::project_steps::<STEPS_AT_ONCE>(weights, features, sums),
             _ => unreachable!("{steps} steps"),
         }
     }
 }
 
 fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
-    // SAFETY: as in `conv_pool`.
-    unsafe { recur_rows(weights, state, sums) }
+    // SAFETY: as in `input`.
+    unsafe { rows::recur(weights, state, sums) }
 }
 
 fn finish(rows: &Rows<'_>, sums: &mut [i32]) {
-    // SAFETY: as in `conv_pool`.
-    unsafe { finish_rows(rows, sums) }
+    // SAFETY: as in `input`.
+    unsafe { rows::finish(rows, sums) }
+}
+
+fn advance(recurrent: &[i32], projected: &[i32], h: &mut [i16], c: &mut [i32]) {
+    // SAFETY: as in `input`.
+    unsafe { gates::advance(recurrent, projected, h, c) }
+}
+
+/// A multiply-add in f32 rounds as [`Multiplier::step`] does.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn input_steps(gain: Multiplier, bands: &[i16], steps: &mut [i8]) {
+    let gain = scales(_mm512_set1_epi32(gain.mantissa() as i32), _mm512_set1_epi32(gain.shift() as i32));
+    let (least, most) = (_mm512_set1_ps(ROUNDER - 127.0), _mm512_set1_ps(ROUNDER + 127.0));
+    for (bands, steps) in bands.as_chunks::<LANES>().0.iter().zip(steps.as_chunks_mut::<LANES>().0) {
+        // SAFETY: there are sixteen values.
+        let values = _mm512_cvtepi16_epi32(unsafe { _mm256_loadu_si256(bands.as_ptr().cast()) });
+        let rounded = _mm512_max_ps(_mm512_min_ps(round(values, gain), most), least);
+        let done = _mm512_cvtepi32_epi8(_mm512_castps_si512(rounded));
+        // SAFETY: there are sixteen steps.
+        unsafe { _mm_storeu_si128(steps.as_mut_ptr().cast(), done) };
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
@@ -63,11 +100,51 @@ fn conv_lines(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
     let shifted = lines.map(|values| {
         let mut shifted = [0; line(MEL_BANDS, 1)];
         for (shifted, &value) in shifted.iter_mut().zip(values) {
-            *shifted = value ^ i8::MIN;
+            *shifted = (value ^ i8::MIN) as u8;
         }
         shifted
     });
-    conv_unsigned(conv, shifted.each_ref().map(|line| &line[..]), out);
+    for block in (0..conv.outputs).step_by(2 * LANES) {
+        match conv.outputs - block {
+            LANES => first_block::<1>(conv, &shifted, out, block),
+            _ => first_block::<2>(conv, &shifted, out, block),
+        }
+    }
+}
+
+/// The layer of one input, `V` vectors of outputs from output `block` on, for a whole pooled line.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn first_block<const V: usize>(
+    conv: &Conv<'_>,
+    lines: &[[u8; line(MEL_BANDS, 1)]; 4],
+    out: &mut [i8],
+    block: usize,
+) {
+    let finish: [Finish; V] = core::array::from_fn(|v| Finish::new(conv, block + LANES * v));
+    let start: [__m512i; V] = core::array::from_fn(|v| start(conv, block + LANES * v));
+    let weights: [[__m512i; V]; 3] = core::array::from_fn(|frame| {
+        let row = &conv.weights[4 * (frame * conv.outputs + block)..];
+        core::array::from_fn(|v| load(&row[64 * v..]))
+    });
+    for (pooled, out) in out.chunks_exact_mut(conv.outputs).enumerate() {
+        let word = |line: usize, beside: usize| {
+            let word =
+                lines[line][2 * pooled + beside..].first_chunk().map_or(0, |word| i32::from_le_bytes(*word));
+            _mm512_set1_epi32(word)
+        };
+        let x: [[__m512i; 2]; 4] = core::array::from_fn(|line| [word(line, 0), word(line, 1)]);
+        for (v, (finish, out)) in finish.iter().zip(out[block..].as_chunks_mut::<LANES>().0).enumerate() {
+            let sum = |line: usize, beside: usize| {
+                let sum = _mm512_dpbusd_epi32(start[v], x[line][beside], weights[0][v]);
+                let sum = _mm512_dpbusd_epi32(sum, x[line + 1][beside], weights[1][v]);
+                _mm512_dpbusd_epi32(sum, x[line + 2][beside], weights[2][v])
+            };
+            let largest = |line: usize| _mm512_max_epi32(sum(line, 0), sum(line, 1));
+            let done = finish.apply(_mm512_max_epi32(largest(0), largest(1)));
+            // SAFETY: `out` has sixteen bytes.
+            unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), done) };
+        }
+    }
 }
 
 /// Of lines of unsigned bytes.
@@ -129,7 +206,7 @@ fn conv_block<const V: usize>(conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]
                 let largest =
                     |line: usize| _mm512_max_epi32(sums[line][2 * beside][v], sums[line][2 * beside + 1][v]);
                 let sums = _mm512_max_epi32(largest(0), largest(1));
-                let done = if conv.plain { finish.apply::<true>(sums) } else { finish.apply::<false>(sums) };
+                let done = finish.apply(sums);
                 let at = (first + beside) * outputs + block + LANES * v;
                 let to = &mut out[at..at + LANES];
                 // SAFETY: `to` has sixteen bytes.
@@ -161,186 +238,95 @@ fn load(bytes: &[u8]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-/// ReLU and requantization of sixteen outputs. 64-bit lanes hold every second one.
-struct Finish {
-    even: Half,
-    odd: Half,
+/// Sixteen sums.
+#[target_feature(enable = "avx512f")]
+fn load_sums(sums: &[i32]) -> __m512i {
+    assert!(sums.len() >= LANES);
+    // SAFETY: there are sixteen.
+    unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) }
 }
 
-/// What requantizes eight outputs.
-struct Half {
-    mantissas: __m512i,
-    shifts: __m512i,
-    /// Half a step less one bit.
-    half: __m512i,
+/// Sums held within 32 bits.
+#[target_feature(enable = "avx512f")]
+fn add_saturating(a: __m512i, b: __m512i) -> __m512i {
+    let sum = _mm512_add_epi32(a, b);
+    // It has gone beyond where both have one sign and the sum another.
+    let beyond = _mm512_andnot_si512(_mm512_xor_si512(a, b), _mm512_xor_si512(a, sum));
+    let beyond = _mm512_cmplt_epi32_mask(beyond, _mm512_setzero_si512());
+    let limit = _mm512_xor_si512(_mm512_srai_epi32::<31>(a), _mm512_set1_epi32(i32::MAX));
+    _mm512_mask_mov_epi32(sum, beyond, limit)
+}
+
+/// ReLU and requantization of sixteen outputs.
+struct Finish {
+    scales: __m512,
+    /// Whether f32 may not hold the sums.
+    wide: bool,
 }
 
 impl Finish {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn new(conv: &Conv<'_>, block: usize) -> Self {
-        let mantissas = load(&conv.scales.mantissas[4 * block..]);
-        let shifts = load(&conv.scales.shifts[4 * block..]);
-        let low = _mm512_set1_epi64(0xffff_ffff);
-        Self {
-            even: Half::new(_mm512_and_si512(mantissas, low), _mm512_and_si512(shifts, low)),
-            odd: Half::new(_mm512_srli_epi64::<32>(mantissas), _mm512_srli_epi64::<32>(shifts)),
-        }
+        let [mantissas, shifts, bias] =
+            [conv.scales.mantissas, conv.scales.shifts, conv.bias].map(|all| load(&all[4 * block..]));
+        let most = _mm512_set1_epi32(EXACT - (9 * conv.inputs * 127 * 127) as i32);
+        Self { scales: scales(mantissas, shifts), wide: _mm512_cmpgt_epi32_mask(bias, most) != 0 }
     }
 
     /// `sums` have their bias.
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn apply<const PLAIN: bool>(&self, sums: __m512i) -> __m128i {
+    fn apply(&self, sums: __m512i) -> __m128i {
         let sums = _mm512_max_epi32(sums, _mm512_setzero_si512());
-        let even = self.even.requantize::<PLAIN>(sums);
-        let odd = self.odd.requantize::<PLAIN>(_mm512_srli_epi64::<32>(sums));
-        let both = _mm512_or_si512(even, _mm512_slli_epi64::<32>(odd));
-        _mm_min_epu8(_mm512_cvtusepi32_epi8(both), _mm_set1_epi8(127))
-    }
-}
-
-impl Half {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn new(mantissas: __m512i, shifts: __m512i) -> Self {
-        let one = _mm512_set1_epi64(1);
-        let half = _mm512_sub_epi64(_mm512_sllv_epi64(one, _mm512_sub_epi64(shifts, one)), one);
-        Self { mantissas, shifts, half }
-    }
-
-    /// The rounding rule for sums that are not negative, in the lower half of each lane: at most 2³⁰ where scales are below a
-    /// quarter, as with `PLAIN`, else 127.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn requantize<const PLAIN: bool>(&self, sums: __m512i) -> __m512i {
-        let product = _mm512_mul_epu32(sums, self.mantissas);
-        let raised = _mm512_add_epi64(product, self.half);
-        if PLAIN {
-            return _mm512_srlv_epi64(raised, self.shifts);
+        if self.wide {
+            let all = rescale(sums, self.scales);
+            return _mm512_cvtepi32_epi8(_mm512_min_epi32(all, _mm512_set1_epi32(127)));
         }
-        let odd = _mm512_and_si512(_mm512_srlv_epi64(product, self.shifts), _mm512_set1_epi64(1));
-        let result = _mm512_srlv_epi64(_mm512_add_epi64(raised, odd), self.shifts);
-        _mm512_min_epu64(result, _mm512_set1_epi64(127))
+        let most = _mm512_set1_ps(ROUNDER + 127.0);
+        _mm512_cvtepi32_epi8(_mm512_castps_si512(_mm512_min_ps(round(sums, self.scales), most)))
     }
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn project_rows(weights: &[u8], features: &[i8], sums: &mut [i32]) {
-    let groups = features.as_chunks::<4>().0.iter().map(|group| i32::from_le_bytes(group.map(|x| x as u8)));
-    rows_by::<false>(weights, groups, sums);
-}
-
-/// `N` steps, four vectors of rows at once: rows come in multiples of 64.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn project_together<const N: usize>(weights: &[u8], features: &[i8], sums: &mut [i32]) {
-    const V: usize = 4;
-    let (rows, values) = (sums.len() / N, features.len() / N);
-    assert_eq!(weights.len(), rows * values, "weights are rows × features");
-    let groups: [&[[i8; 4]]; N] =
-        core::array::from_fn(|step| features[step * values..][..values].as_chunks().0);
-    for block in (0..rows).step_by(V * LANES) {
-        let mut totals = [[_mm512_setzero_si512(); V]; N];
-        for (group, row) in weights.chunks_exact(4 * rows).enumerate() {
-            let w: [__m512i; V] = core::array::from_fn(|v| load(&row[4 * block + 64 * v..]));
-            for (totals, groups) in totals.iter_mut().zip(groups) {
-                let x = _mm512_set1_epi32(i32::from_le_bytes(groups[group].map(|x| x as u8)));
-                for (total, w) in totals.iter_mut().zip(w) {
-                    *total = _mm512_dpbusd_epi32(*total, x, w);
-                }
-            }
-        }
-        for (totals, sums) in totals.iter().zip(sums.chunks_exact_mut(rows)) {
-            store(totals, &mut sums[block..block + LANES * V]);
-        }
-    }
-}
-
-/// Sums to where they belong.
+/// Scales as f32.
 #[target_feature(enable = "avx512f")]
-fn store<const V: usize>(totals: &[__m512i; V], out: &mut [i32]) {
-    for (out, &total) in out.as_chunks_mut::<LANES>().0.iter_mut().zip(totals) {
-        // SAFETY: `out` has sixteen i32.
-        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), total) };
-    }
+fn scales(mantissas: __m512i, shifts: __m512i) -> __m512 {
+    // As in `Multiplier::new`: shifts from 2 to 62 make exponents from 148 to 88.
+    let exponents = _mm512_slli_epi32::<23>(_mm512_sub_epi32(_mm512_set1_epi32(150), shifts));
+    let fractions = _mm512_and_si512(mantissas, _mm512_set1_epi32(0x007f_ffff));
+    _mm512_castsi512_ps(_mm512_or_si512(exponents, fractions))
 }
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn recur_rows(weights: &[u8], state: &[i16], sums: &mut [i32]) {
-    let pairs = state.as_chunks::<2>().0.iter();
-    let groups = pairs.map(|&[a, b]| i32::from(a as u16) | i32::from(b) << 16);
-    rows_by::<true>(weights, groups, sums);
-}
+/// As the rounding rule asks for.
+const TO_NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
-/// Sixteen vectors of rows at once where there are so many, else four: rows come in multiples of 64.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn rows_by<const WORDS: bool>(
-    weights: &[u8],
-    groups: impl ExactSizeIterator<Item = i32> + Clone,
-    sums: &mut [i32],
-) {
-    assert_eq!(weights.len(), 4 * groups.len() * sums.len(), "weights are rows × inputs");
-    let most = if sums.len().is_multiple_of(16 * LANES) { 16 } else { 4 };
-    for block in (0..sums.len()).step_by(most * LANES) {
-        match most {
-            16 => rows::<16, WORDS>(weights, groups.clone(), sums, block),
-            _ => rows::<4, WORDS>(weights, groups.clone(), sums, block),
-        }
-    }
-}
+/// Numbers up to this f32 holds.
+const EXACT: i32 = 1 << 24;
 
-/// `V` vectors of rows from row `block` on: a group is four bytes, or two words where `WORDS`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn rows<const V: usize, const WORDS: bool>(
-    weights: &[u8],
-    groups: impl Iterator<Item = i32>,
-    sums: &mut [i32],
-    block: usize,
-) {
-    let mut totals = [_mm512_setzero_si512(); V];
-    for (row, group) in weights.chunks_exact(4 * sums.len()).zip(groups) {
-        let x = _mm512_set1_epi32(group);
-        let row = &row[4 * block..][..64 * V];
-        for (total, w) in totals.iter_mut().zip(row.as_chunks::<64>().0) {
-            let w = load(w);
-            *total =
-                if WORDS { _mm512_dpwssd_epi32(*total, x, w) } else { _mm512_dpbusd_epi32(*total, x, w) };
-        }
-    }
-    store(&totals, &mut sums[block..block + LANES * V]);
-}
+/// Added to a number that is small beside it, it leaves f32 no fraction: the integer next to the number, even at a tie, is
+/// then in the lowest bits.
+const ROUNDER: f32 = (3 << 22) as f32;
 
-/// `sum · scale + bias` of sixteen rows at once. 64-bit lanes hold every second one.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn finish_rows(rows: &Rows<'_>, sums: &mut [i32]) {
-    let low = _mm512_set1_epi64(0xffff_ffff);
-    for (block, sums) in sums.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        let at = 4 * LANES * block;
-        let mantissas = load(&rows.scales.mantissas[at..]);
-        let shifts = load(&rows.scales.shifts[at..]);
-        let bias = if rows.bias.is_empty() { _mm512_setzero_si512() } else { load(&rows.bias[at..]) };
-        // SAFETY: there are sixteen i32.
-        let all = unsafe { _mm512_loadu_si512(sums.as_ptr().cast()) };
-        let even = finish_half(all, mantissas, _mm512_and_si512(shifts, low), _mm512_slli_epi64::<32>(bias));
-        let odd = [all, mantissas, shifts].map(|all| _mm512_srli_epi64::<32>(all));
-        let odd = finish_half(odd[0], odd[1], odd[2], bias);
-        let both = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd));
-        // SAFETY: as above.
-        unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), both) };
-    }
-}
-
-/// The lower halves of sums and mantissas, shifts, and the upper halves of biases.
+/// [`ROUNDER`] and the products of `numbers`, up to [`EXACT`], by `scales`. A multiply-add rounds once, as the rounding rule
+/// does.
 #[target_feature(enable = "avx512f")]
-fn finish_half(sums: __m512i, mantissas: __m512i, shifts: __m512i, bias: __m512i) -> __m512i {
-    let one = _mm512_set1_epi64(1);
-    let product = _mm512_mul_epi32(sums, mantissas);
-    let half = _mm512_sub_epi64(_mm512_sllv_epi64(one, _mm512_sub_epi64(shifts, one)), one);
-    let odd = _mm512_and_si512(_mm512_srav_epi64(product, shifts), one);
-    let raised = _mm512_add_epi64(_mm512_add_epi64(product, half), odd);
-    let scaled = saturate(_mm512_srav_epi64(raised, shifts));
-    saturate(_mm512_add_epi64(scaled, _mm512_srai_epi64::<32>(bias)))
+fn round(numbers: __m512i, scales: __m512) -> __m512 {
+    _mm512_fmadd_round_ps::<TO_NEAREST>(_mm512_cvtepi32_ps(numbers), scales, _mm512_set1_ps(ROUNDER))
 }
 
-/// To what 32 bits hold.
+/// `sum · scale`, rounded half to even, within 32 bits, of any sums: the same in f64.
 #[target_feature(enable = "avx512f")]
-fn saturate(values: __m512i) -> __m512i {
-    let (least, most) = (_mm512_set1_epi64(i32::MIN.into()), _mm512_set1_epi64(i32::MAX.into()));
-    _mm512_min_epi64(_mm512_max_epi64(values, least), most)
+fn rescale(sums: __m512i, scales: __m512) -> __m512i {
+    let low = rescale_half(_mm512_castsi512_si256(sums), _mm512_castps512_ps256(scales));
+    let high_scales = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(scales)));
+    let high = rescale_half(_mm512_extracti64x4_epi64::<1>(sums), high_scales);
+    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+}
+
+#[target_feature(enable = "avx512f")]
+fn rescale_half(sums: __m256i, scales: __m256) -> __m256i {
+    const ROUNDER: f64 = (3u64 << 51) as f64;
+    let (sums, scales) = (_mm512_cvtepi32_pd(sums), _mm512_cvtps_pd(scales));
+    let rounded = _mm512_fmadd_round_pd::<TO_NEAREST>(sums, scales, _mm512_set1_pd(ROUNDER));
+    let least = _mm512_set1_pd(ROUNDER + f64::from(i32::MIN));
+    let most = _mm512_set1_pd(ROUNDER + f64::from(i32::MAX));
+    _mm512_cvtepi64_epi32(_mm512_castpd_si512(_mm512_min_pd(_mm512_max_pd(rounded, least), most)))
 }

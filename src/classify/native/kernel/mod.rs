@@ -43,6 +43,7 @@ mod avx512;
 mod neon;
 
 use super::model::{Conv, Rows};
+use crate::classify::requantize::Multiplier;
 
 /// Most steps that are projected in one go.
 pub(super) const STEPS_AT_ONCE: usize = 4;
@@ -50,9 +51,14 @@ pub(super) const STEPS_AT_ONCE: usize = 4;
 /// Weights, a number of steps up to [`STEPS_AT_ONCE`], their features, their sums.
 type ProjectSteps = fn(&[u8], usize, &[i8], &mut [i32]);
 
+/// The two shares of the gates' arguments, output, cell.
+type Advance = fn(&[i32], &[i32], &mut [i16], &mut [i32]);
+
 /// The functions of one instruction set. Shapes are those of the model's views; a wrong one panics.
 struct Table {
     name: &'static str,
+    /// A frame's log-mel values as the first convolution reads them, as [`Multiplier::step`] says.
+    input: fn(Multiplier, &[i16], &mut [i8]),
     /// One pooled line, `[band][output]`, from the four newest lines of the input, each with a zero position on either
     /// side: convolution, 2×2 maximum, bias, ReLU, requantization, at most 127.
     conv_pool: fn(&Conv<'_>, [&[i8]; 4], &mut [i8]),
@@ -64,6 +70,9 @@ struct Table {
     recur: fn(&[u8], &[i16], &mut [i32]),
     /// What rows' sums are worth, as [`Rows::finish`] says, in place: rows come in multiples of [`LANES`](super::shape::LANES).
     finish: fn(&Rows<'_>, &mut [i32]),
+    /// One step of an LSTM from the recurrence's and the input's shares of the gates' arguments, as
+    /// [`gates::advance`](super::gates::advance) says.
+    advance: Advance,
 }
 
 /// The inner loops of one instruction set.
@@ -103,6 +112,10 @@ impl Kernel {
         self.0.name
     }
 
+    pub(super) fn input(self, gain: Multiplier, bands: &[i16], steps: &mut [i8]) {
+        (self.0.input)(gain, bands, steps);
+    }
+
     pub(super) fn conv_pool(self, conv: &Conv<'_>, lines: [&[i8]; 4], out: &mut [i8]) {
         (self.0.conv_pool)(conv, lines, out);
     }
@@ -126,6 +139,10 @@ impl Kernel {
 
     pub(super) fn finish(self, rows: &Rows<'_>, sums: &mut [i32]) {
         (self.0.finish)(rows, sums);
+    }
+
+    pub(super) fn advance(self, recurrent: &[i32], projected: &[i32], h: &mut [i16], c: &mut [i32]) {
+        (self.0.advance)(recurrent, projected, h, c);
     }
 }
 

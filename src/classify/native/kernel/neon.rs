@@ -12,18 +12,17 @@ mod tiles; // convolutions without them
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::Table;
+use super::{Table, portable};
 use crate::classify::native::model::{Conv, PLAIN_BITS, Rows};
 
-pub(super) static NEON: Table =
-    Table { name: "neon", conv_pool, project, project_steps: None, recur, finish };
+pub(super) static NEON: Table = Table { name: "neon", conv_pool, project, recur, finish, ..portable::TABLE };
 static DOT: Table = Table {
     name: "neon dotprod",
     conv_pool: dot::conv_pool,
     project: dot::project,
-    project_steps: None,
     recur,
     finish,
+    ..portable::TABLE
 };
 
 /// The table with dot products, where this machine has them.

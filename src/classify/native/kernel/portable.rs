@@ -1,11 +1,26 @@
 //! Plain Rust: what every kernel computes, and what runs where there is no kernel of its own.
 
 use super::Table;
+use crate::classify::native::gates::advance;
 use crate::classify::native::model::{Conv, Rows};
 use crate::classify::native::shape::LANES;
+use crate::classify::requantize::Multiplier;
 
-pub(super) static TABLE: Table =
-    Table { name: "portable", conv_pool, project, project_steps: None, recur, finish: finish_rows };
+/// Other kernels' tables take from it what they have no functions of their own for.
+pub(super) const TABLE: Table = Table {
+    name: "portable",
+    input,
+    conv_pool,
+    project,
+    project_steps: None,
+    recur,
+    finish: finish_rows,
+    advance,
+};
+
+fn input(gain: Multiplier, bands: &[i16], steps: &mut [i8]) {
+    steps.iter_mut().zip(bands).for_each(|(step, &value)| *step = gain.step(value));
+}
 
 /// The positions that a pooled one joins: line and band.
 const CORNERS: [(usize, usize); 4] = [(0, 0), (0, 1), (1, 0), (1, 1)];
@@ -71,6 +86,6 @@ fn recur(weights: &[u8], state: &[i16], sums: &mut [i32]) {
     }
 }
 
-pub(super) fn finish_rows(rows: &Rows<'_>, sums: &mut [i32]) {
+fn finish_rows(rows: &Rows<'_>, sums: &mut [i32]) {
     rows.finish(sums);
 }

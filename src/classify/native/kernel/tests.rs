@@ -7,6 +7,7 @@ use super::*;
 use crate::classify::native::file::groups_per_frame;
 use crate::classify::native::model::Scales;
 use crate::classify::native::random::Random;
+use crate::classify::native::shape::{GATES, LANES, MAX_HIDDEN};
 use crate::classify::requantize::Multiplier;
 
 /// How values are drawn.
@@ -220,6 +221,48 @@ proptest! {
     }
 }
 
+#[test]
+fn input_steps_are_equal() {
+    let odd = (1 << 23) + 0x2_4c91;
+    let values: Vec<i16> = (i16::MIN..=i16::MAX).collect();
+    // Ties, the shipped models' order of magnitude, and the largest and the smallest gains.
+    for (mantissa, shift) in
+        [(1 << 23, 27), (odd, 28), (odd, 13), ((1 << 24) - 1, 13), (odd, 43), (1 << 23, 43)]
+    {
+        let gain = Multiplier::from_parts(mantissa, shift).unwrap();
+        let wanted: Vec<i8> = values.iter().map(|&value| gain.step(value)).collect();
+        for kernel in Kernel::available() {
+            let mut steps = vec![-1; values.len()];
+            kernel.input(gain, &values, &mut steps);
+            assert!(steps == wanted, "{}: {gain:?}", kernel.name());
+        }
+    }
+}
+
+proptest! {
+    /// Arguments within the sigmoid's table, beyond it, and at the ends of 32 bits.
+    #[test]
+    fn steps_of_the_lstm_are_equal(
+        blocks in 1usize..=4,
+        arguments in prop::collection::vec(
+            prop_oneof![4 => -900_000i32..900_000, 2 => any::<i32>(), 1 => Just(i32::MIN), 1 => Just(i32::MAX)],
+            2 * GATES * MAX_HIDDEN,
+        ),
+        cells in prop::collection::vec(prop_oneof![-2_000_000i32..2_000_000, any::<i32>()], MAX_HIDDEN),
+    ) {
+        let units = LANES * blocks;
+        let (recurrent, projected) = arguments.split_at(GATES * MAX_HIDDEN);
+        let after = |kernel: Kernel| {
+            let (mut h, mut c) = (vec![1; units], cells[..units].to_vec());
+            kernel.advance(&recurrent[..GATES * units], &projected[..GATES * units], &mut h, &mut c);
+            (h, c)
+        };
+        for kernel in Kernel::available() {
+            prop_assert_eq!(after(kernel), after(Kernel::PORTABLE), "{}", kernel.name());
+        }
+    }
+}
+
 /// The shipped shape's layers, with the sums' extremes.
 #[test]
 fn the_largest_layers_are_equal_at_the_extremes() {
@@ -245,12 +288,14 @@ enum Results {
     OfSmallSums,
     /// Of small sums by halves to eighths: many do.
     Ties,
+    /// By small scales of sums on both sides of 2²⁴, by their biases.
+    OfHugeSums,
 }
 
 #[test]
 fn results_in_range_are_equal_with_ties_and_without() {
     for (inputs, outputs, pooled) in [(1, 32, 64), (16, 16, 6), (32, 64, 32), (64, 128, 16)] {
-        for results in [Results::OfLargeSums, Results::OfSmallSums, Results::Ties] {
+        for results in [Results::OfLargeSums, Results::OfSmallSums, Results::Ties, Results::OfHugeSums] {
             let mut case = Case::new(5, inputs, outputs, pooled, Draw::Uniform, Draw::Uniform);
             let outputs = 0..outputs as i32;
             let each = |value: fn(i32) -> i32| le(outputs.clone().map(value));
@@ -263,9 +308,12 @@ fn results_in_range_are_equal_with_ties_and_without() {
                 Results::OfSmallSums => {
                     (each(|o| 7 * o % 50 - 25), each(|_| (1 << 24) - 1), each(|o| 26 + o % 3))
                 }
+                Results::OfHugeSums => {
+                    (each(|o| 6_800_000 + 977_777 * o), each(|o| (3 << 22) + 9974 * o + 1), each(|_| 42))
+                }
                 Results::Ties => (each(|o| o % 5), each(|_| 1 << 23), each(|o| 24 + o % 3)),
             };
-            if results != Results::OfLargeSums {
+            if matches!(results, Results::OfSmallSums | Results::Ties) {
                 case.weights.iter_mut().for_each(|w| *w = (*w as i8 % 2) as u8);
                 case.lines.iter_mut().flatten().for_each(|x| *x %= 4);
             }

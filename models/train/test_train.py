@@ -16,6 +16,7 @@ import augment
 import data
 import evaluate
 import export
+import heard
 import train
 from network import (
     HOP_FRAMES,
@@ -324,13 +325,14 @@ class Training(Scratch):
 
     not_music: Path | None = None
     rooms: list[Path] = []
+    heard: Path | None = None
 
     def go(
         self, name: str, config: train.Config | None = None, teachers_of: Path | None = None,
         begin_with: Path | None = None, **arguments: int,
     ) -> train.Trainer:  # fmt: skip
         rooms = tuple(self.rooms)
-        source = train.Source(self.features, self.split, "part", self.not_music, rooms, teachers_of, begin_with)
+        source = train.Source(self.features, self.split, "part", self.not_music, rooms, teachers_of, self.heard, begin_with)
         return train.train(config or self.config, source, self.folder / name, **arguments)
 
     def test_a_resumed_run_ends_like_an_uninterrupted_one(self) -> None:
@@ -402,7 +404,7 @@ class Training(Scratch):
         begun = torch.load(self.folder / "run" / "beginning" / "best.pt", weights_only=True)["model"]
         torch.testing.assert_close(trainer.model.dense.weight.data, begun["dense.weight"])
         # Every window of the grid, asked about as it was recorded.
-        self.assertEqual(trainer.opinions.shape, (sum((len(f) - WINDOW_FRAMES) // 40 + 1 for f in trainer.train.features), 2))
+        self.assertEqual(trainer.lessons.shape, (sum((len(f) - WINDOW_FRAMES) // 40 + 1 for f in trainer.train.features), 2))
         tracks, starts = trainer.grid
         x = torch.from_numpy(data.cut(trainer.train, tracks[-3:], starts[-3:], WINDOW_FRAMES))
         each = []
@@ -410,7 +412,7 @@ class Training(Scratch):
             teacher = train.network_for(train.Config(network=kind), 2, 512).eval()
             teacher.load_state_dict(torch.load(self.folder / "run" / name / "best.pt", weights_only=True)["model"])
             each.append(torch.softmax(teacher(x), 1))
-        torch.testing.assert_close(trainer.opinions[-3:], sum(each) / 3, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(trainer.lessons[-3:], sum(each) / 3, rtol=1e-4, atol=1e-5)
         _, targets, taught = next(iter(trainer.batches(np.random.default_rng(1))))
         self.assertEqual((targets.shape, taught.shape), ((4, 2), (4, 2)))
         with self.assertRaisesRegex(export.ExportError, "is a teacher"):
@@ -418,17 +420,57 @@ class Training(Scratch):
         made = {"teachers_of": self.folder / "run", "begin_with": self.folder / "run" / "beginning"}
         again = self.go("again", config, **made)
         self.assertEqual([path.name for path in (self.folder / "again").iterdir() if path.is_dir()], [])
-        torch.testing.assert_close(again.opinions, trainer.opinions)
+        torch.testing.assert_close(again.lessons, trainer.lessons)
         other = train.Config(**{**config.__dict__, "lesson_epochs": 3})
         with self.assertRaisesRegex(train.TrainError, "lesson_epochs was 16 and is now 3; leave out --teachers-of"):
             self.go("other", other, **made)
-        other = train.Config(**{**config.__dict__, "seed": 3})
-        with self.assertRaisesRegex(train.TrainError, "seed was 1 and is now 3; leave out --begin-with"):
-            self.go("other", other, **made)
+        # A student is a beginning, too; a teacher is none, nor is a network without LSTM for one that has it.
+        polished = self.go("polished", config, self.folder / "run", self.folder / "again")
+        torch.testing.assert_close(polished.model.dense.weight.data, begun["dense.weight"])
+        with self.assertRaisesRegex(train.TrainError, "network was 'statistics' and is now 'harmonynet'; leave out --begin"):
+            self.go("other", config, self.folder / "run", self.folder / "run" / names[0])
+        self.go("dense", train.Config(**{**self.config.__dict__, "readout": "none", "epochs": 1}))
+        with self.assertRaisesRegex(train.TrainError, "has no LSTM"):
+            self.go("other", config, self.folder / "run", self.folder / "dense")
         with self.assertRaisesRegex(train.TrainError, "no such run"):
             self.go("other", config, begin_with=self.folder / "nowhere")
         with self.assertRaisesRegex(train.TrainError, "no such teacher: parrot"):
             self.go("other", train.Config(**{**self.config.__dict__, "teachers": "parrot"}))
+
+    def test_a_student_learns_to_tell_what_another_network_hears(self) -> None:
+        changed = {"teachers": "statistics", "spacing": 40, "lesson_epochs": 1, "augmentation": "none", "epochs": 2}
+        config = train.Config(**{**self.config.__dict__, **changed})
+        self.not_music = self.folder / "not-music"
+        (self.not_music / "hum").mkdir(parents=True)
+        (self.not_music / "frontend.json").write_text(json.dumps(FRONTEND))
+        np.save(self.not_music / "hum" / "0000.npy", np.full((200, 128), 7 * 256, np.int16))
+        alone = self.go("alone", config)
+        made = {"teachers_of": self.folder / "alone", "begin_with": self.folder / "alone" / "beginning"}
+        self.heard = self.folder / "heard"
+        part, rng = alone.train, np.random.default_rng(6)
+        for index, count in enumerate(np.bincount(alone.grid[0])):
+            folder = self.heard / GENRES[part.targets[index]]
+            folder.mkdir(parents=True, exist_ok=True)
+            np.save(folder / f"{part.tracks[index]}.npy", rng.normal(0, 1, (count, 200)).astype(np.float32))
+        (self.heard / "heard.json").write_text(json.dumps({"spacing": 40, "frames": WINDOW_FRAMES}))
+        whole = self.go("whole", config, **made)
+        self.assertEqual(whole.lessons.shape, (len(alone.lessons), 2 + heard.COMPONENTS))
+        torch.testing.assert_close(whole.lessons[:, :2].sum(1), torch.ones(len(alone.lessons)))
+        self.assertGreater(float((whole.lessons[:, :2] - alone.lessons).abs().max()), 0.01)
+        x, targets, taught = next(iter(whole.batches(np.random.default_rng(1))))
+        self.assertEqual((len(x), targets.shape, taught.shape), (5, (5, 2), (5, 2 + heard.COMPONENTS)))
+        self.assertTrue(taught[:4].isfinite().all() and taught[4, 2:].isnan().all())
+        self.go("parts", config, stop_after=1, **made)
+        parts = self.go("parts", config, **made)
+        for mine, theirs in ((whole.model, parts.model), (whole.imitator, parts.imitator)):
+            for one, other in zip(mine.parameters(), theirs.parameters()):
+                self.assertTrue(torch.equal(one, other))
+        record = json.loads((self.folder / "whole" / "training.json").read_text())
+        self.assertEqual(len(record["data"]["heard"]), 64)
+        model, _ = export.load_run(self.folder / "whole")
+        self.assertEqual(train.parameter_count(model), train.parameter_count(alone.model), "the imitator is left behind")
+        with self.assertRaisesRegex(train.TrainError, "--heard is for students"):
+            self.go("other")
 
     def test_what_is_not_music_is_no_label_more_than_another(self) -> None:
         self.not_music = self.folder / "not-music"

@@ -16,7 +16,8 @@ exponential moving average of the weights.
 
 Teachers are networks of other kinds (teachers.py), trained on the same part of the split, but without rooms. They are
 asked once about every window as it was recorded. The student begins as the network that the paper's recipe makes; it
-hears those windows as a device in a room would, and most of its target is the mean of its teachers' opinions.
+hears those windows as a device in a room would, and most of its target is the mean of its teachers' opinions. With --heard
+it learns besides what a network hears in them that knows more music (heard.py).
 """
 
 from __future__ import annotations
@@ -45,16 +46,17 @@ from torch import Tensor, nn
 
 import augment
 import data
+import heard
 import teachers
 from evaluate import add_data_arguments, figures, fit_temperature, window_log_probabilities
-from network import NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
+from network import LSTM_UNITS, NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
 
 SHOWN_ARTISTS = 5
 ASKED_AT_ONCE = 64  # windows
 IN_ROOMS_SHARE = 0.7  # of a student's windows, where there are takes in rooms
-LESSON_RATE = 1.5e-3  # the teachers' largest learning rate, whatever the student's is
+LESSON_RATE = 1.5e-3  # the teachers' largest learning rate
 NOT_MUSIC_SHARE = 0.15  # windows that aren't music, as a share of those that are
-SOURCES = ("network.py", "teachers.py", "table.py", "data.py", "augment.py", "evaluate.py", "train.py")
+SOURCES = ("network.py", "teachers.py", "table.py", "data.py", "augment.py", "heard.py", "evaluate.py", "train.py")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Config:
     network: str = "harmonynet"
     teachers: str = "statistics,pooled,pooled,coarse"
     teaching: float = 0.8
+    imitation: float = 0.5
     spacing: int = 22
     lessons: str = "colour"
     lesson_epochs: int = 16
@@ -73,7 +76,7 @@ class Config:
     windows_per_track: int = 14
     grid: int = 0
     batch: int = 32
-    rate: float = 1.5e-3
+    rate: float = 1e-3
     schedule: str = "cosine"
     weight_decay: float = 0.02
     dropout: float = 0.15
@@ -91,7 +94,8 @@ PAPER = Config(
     epochs=60, rate=1e-3, schedule="constant", weight_decay=0.0, smoothing=0.0, average=0.0, patience=8,
     augmentation="none", readout="last", windows="grid", dropout=0.3, teachers="",
 )  # fmt: skip
-Batch = tuple[Tensor, Tensor, Tensor | None]  # windows, target distributions, the teachers' opinions
+# Windows, target distributions, lessons: the teachers' opinions, and behind them what was heard.
+Batch = tuple[Tensor, Tensor, Tensor | None]
 TEACHERS = ("statistics", "pooled", "coarse")
 RECIPES = {"shipped": Config(), "paper": PAPER}
 
@@ -220,13 +224,14 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Ten
 @dataclass
 class Parts:
     """What a run reads: windows to train on and to be judged by, features of what isn't music, the front-end; and the
-    features of the training tracks in rooms, one list of them per take."""
+    features of the training tracks in rooms, one list of them per take; and what was heard in windows to train on."""
 
     train: data.Part
     valid: data.Part
     not_music: data.Part | None
     spec: dict
     rooms: list[data.Part] = field(default_factory=list)
+    heard: Tensor | None = None
 
 
 class Trainer:
@@ -240,14 +245,21 @@ class Trainer:
         self.train, self.valid, self.not_music, self.rooms = parts.train, parts.valid, parts.not_music, parts.rooms
         self.model = network_for(config, len(labels), parts.spec["hop"])
         self.averaged = Averaged(self.model, config.average)
-        self.optimizer = optimizer_for(self.model, config)
+        # Tells what was heard from the student's summary; it is left behind.
+        self.imitator = nn.Linear(LSTM_UNITS, heard.COMPONENTS) if taught and parts.heard is not None else None
+        trained = nn.ModuleList([self.model] if self.imitator is None else [self.model, self.imitator])
+        self.optimizer = optimizer_for(trained, config)
         self.augmentation = disturbances(config, parts.spec)
         self.precision = getattr(torch, config.precision)
         grid = (config.spacing if taught else config.grid) or self.train.windows.hop
         if self.train.excerpts is not None:
             grid = self.train.windows.hop
         self.grid = data.grid_windows(self.train, grid) if taught or config.windows == "grid" else None
-        self.opinions = self.ask(taught) if taught else None
+        self.lessons = self.ask(taught) if taught else None
+        if self.imitator:
+            targets = torch.from_numpy(self.train.targets[self.grid[0]])
+            both = (self.lessons + heard.opinions(parts.heard, targets, len(labels))) / 2
+            self.lessons = torch.cat([both, heard.components(parts.heard)], 1)
         windows = len(self.train.tracks) * config.windows_per_track if self.grid is None else len(self.grid[0])
         self.steps = math.ceil(windows / config.batch)
         self.epoch = 0
@@ -274,15 +286,15 @@ class Trainer:
             x = torch.from_numpy(data.cut(self.train, chosen, start, frames))
             x = self.in_rooms(x, chosen, start, rng) if self.rooms else x
             targets = torch.eye(len(self.labels))[self.train.targets[chosen]]
-            if self.opinions is not None:
+            if self.lessons is not None:
                 # Side by side, so that both are mixed alike.
-                targets = torch.cat([targets, self.opinions[order[first : first + self.config.batch]]], 1)
+                targets = torch.cat([targets, self.lessons[order[first : first + self.config.batch]]], 1)
             x, targets = augment.mix(x, targets, self.augmentation, rng)
             if self.not_music:
                 other, even = self.what_is_not_music(len(x), targets.shape[1], rng)
                 x, targets = torch.cat([x, other]), torch.cat([targets, even])
-            if self.opinions is not None:
-                targets, taught = targets.chunk(2, 1)
+            if self.lessons is not None:
+                targets, taught = targets.tensor_split([len(self.labels)], 1)
             yield augment.disturb(x, self.augmentation, rng), targets, taught
 
     def in_rooms(self, x: Tensor, track: np.ndarray, start: np.ndarray, rng: np.random.Generator) -> Tensor:
@@ -297,12 +309,13 @@ class Trainer:
 
     def what_is_not_music(self, music: int, columns: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Some windows of what isn't music beside so many that are; every label is equally true, and no teacher knows
-        better. Never mixed."""
+        better; what was heard nobody knows. Never mixed."""
         settings = replace(self.augmentation, mixup=0.0)
         chosen = rng.integers(0, len(self.not_music.features), math.ceil(music * NOT_MUSIC_SHARE))
         room = np.array([max(0, len(self.not_music.features[i]) - settings.frames) for i in chosen])
         other = torch.from_numpy(data.cut(self.not_music, chosen, rng.integers(0, room + 1), settings.frames))
         even = torch.full((len(chosen), columns), 1 / len(self.labels))
+        even[:, 2 * len(self.labels) :] = torch.nan
         return augment.mix(other, even, settings, rng)
 
     @torch.no_grad()
@@ -339,10 +352,16 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
-                logits = self.model(x)
+                summary = self.model.summary(x) if self.imitator else None
+                logits = self.model.logits(summary) if self.imitator else self.model(x)
             loss = soft_cross_entropy(logits.float(), targets, self.config.smoothing)
             if taught is not None:
-                loss = torch.lerp(loss, soft_cross_entropy(logits.float(), taught, 0.0), self.config.teaching)
+                opinions, told = taught.tensor_split([len(self.labels)], 1)
+                loss = torch.lerp(loss, soft_cross_entropy(logits.float(), opinions, 0.0), self.config.teaching)
+                if self.imitator:
+                    known = told.isfinite().all(1)
+                    wrong = (self.imitator(summary[known].float()) - told[known]).square().mean()
+                    loss = loss + self.config.imitation * wrong
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
@@ -380,6 +399,7 @@ class Trainer:
         checkpoint = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.model.state_dict(),
+            "imitator": self.imitator.state_dict() if self.imitator else None,
             "updates": self.averaged.updates,
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
@@ -413,6 +433,8 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         self.averaged.model.load_state_dict(saved["averaged"])
         self.averaged.updates = saved["updates"]
+        if self.imitator:
+            self.imitator.load_state_dict(saved["imitator"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.epoch, self.best, self.seconds = saved["epoch"], saved["best"], saved["seconds"]
         # An epoch that was logged but not checkpointed will be run again.
@@ -456,18 +478,39 @@ def check_same(run: Path, record: dict) -> None:
         raise TrainError(f"{run}: {found}; choose another --run folder, or delete this one to start over")
 
 
-def check_made(run: Path, record: dict, mend: str) -> None:
-    """Refuses a teacher or a beginning that isn't finished, or was made otherwise or of other sounds. Its code may be an
-    earlier one, whose record names rooms that it didn't hear: what it knows is as good."""
+def finished_record(run: Path) -> dict:
+    """The record of a run that is to be used; refuses one that isn't finished."""
     path = run / "training.json"
     if not path.is_file():
         raise TrainError(f"{run}: no such run")
-    old = json.loads(path.read_text(encoding="utf-8"))
-    if not old["result"]["finished"]:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if not record["result"]["finished"]:
         raise TrainError(f"{run}: not finished; go on with its own run first")
+    return record
+
+
+def check_teacher(run: Path, record: dict) -> None:
+    """Refuses a teacher that isn't finished, or was made otherwise or of other sounds. Its code may be an earlier one,
+    whose record names rooms that it didn't hear: what it knows is as good."""
+    old = finished_record(run)
     heard = {**record["data"], "rooms": old["data"].get("rooms")}
     if found := difference(old, {**record, "data": heard}, ("configuration", "frontend", "data")):
-        raise TrainError(f"{run}: {found}; leave out {mend}, and it is trained here")
+        raise TrainError(f"{run}: {found}; leave out --teachers-of, and it is trained here")
+
+
+def check_beginning(run: Path, record: dict) -> None:
+    """Refuses a network that isn't finished, is of another shape, or knows other recordings. How long it has been
+    trained, and what it heard beside them, is its own matter."""
+    old = finished_record(run)
+    if (old["configuration"]["readout"] == "none") != (record["configuration"]["readout"] == "none"):
+        raise TrainError(f"{run}: has {'no' if old['configuration']['readout'] == 'none' else 'an'} LSTM; choose another")
+    wanted = {
+        "configuration": {field: record["configuration"][field] for field in ("network", "steps", "normalize")},
+        "frontend": record["frontend"],
+        "data": {field: value for field, value in record["data"].items() if field not in ("not_music", "rooms")},
+    }
+    if found := difference(old, wanted, tuple(wanted)):
+        raise TrainError(f"{run}: {found}; leave out --begin-with, and a beginning is trained here")
 
 
 def new_record(
@@ -511,7 +554,7 @@ def write_record(run: Path, record: dict, trainer: Trainer) -> None:
 @dataclass(frozen=True)
 class Source:
     """Where the data are: features, the split's file and column, features of what isn't music, and of the training
-    tracks in rooms, a folder per take."""
+    tracks in rooms, a folder per take; and networks that were made before."""
 
     features: Path
     split: Path | None = None
@@ -519,7 +562,8 @@ class Source:
     not_music: Path | None = None
     rooms: tuple[Path, ...] = ()
     teachers_of: Path | None = None  # another run, whose finished teachers teach here too
-    begin_with: Path | None = None  # a finished run of the paper's recipe, whose network a student begins as
+    heard: Path | None = None  # what another network hears in the same tracks (musicnn.py)
+    begin_with: Path | None = None  # a finished run, whose network a student begins as
 
 
 def train(config: Config, source: Source, run: Path, stop_after: int | None = None) -> Trainer:
@@ -552,6 +596,11 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
             raise TrainError("rooms and windows stretched at random don't go together; choose another --augmentation")
         takes = [data.load_take(folder, frontend, train_part, labels) for folder in source.rooms]
         parts.rooms, beside["rooms"] = [take for take, _ in takes], [sha256 for _, sha256 in takes]
+    lessons = teacher_configs(config)
+    if source.heard:
+        if not lessons or config.readout == "none":
+            raise TrainError("--heard is for students, which have teachers and an LSTM; leave it out")
+        parts.heard, beside["heard"] = heard.load(source.heard, train_part, labels, config.spacing)
     print(
         f"{len(train_part.tracks)} tracks to train on, {len(valid.tracks)} to validate, {len(labels)} labels, "
         f"{torch.get_num_threads()} threads",
@@ -560,8 +609,10 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
 
     def described(config: Config, parts: Parts) -> dict:
         not_music = beside["not_music"] if parts.not_music else None
-        heard = {"not_music": not_music, "rooms": beside["rooms"] if parts.rooms else []}
-        return new_record(config, frontend, entries, labels, heard)
+        used = {"not_music": not_music, "rooms": beside["rooms"] if parts.rooms else []}
+        if parts.heard is not None:
+            used["heard"] = beside["heard"]
+        return new_record(config, frontend, entries, labels, used)
 
     def network_of(config: Config, run: Path) -> nn.Module:
         model = network_for(config, len(labels), frontend.spec["hop"])
@@ -583,21 +634,20 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
         run_epochs(trainer, record, stop_after)
         return trainer
 
-    lessons = teacher_configs(config)
     if not lessons:
         return one(config, parts, run)
-    recorded = replace(parts, rooms=[])
+    recorded = replace(parts, rooms=[], heard=None)
     music = replace(recorded, not_music=None)
     first, begin = beginning_config(config), source.begin_with or run / "beginning"
     if source.begin_with:
-        check_made(begin, described(first, music), "--begin-with")
+        check_beginning(begin, described(first, music))
     elif not (beginning := one(first, music, begin)).finished:
         return beginning
     taught = []
     for name, teaching in lessons.items():
         folder = (source.teachers_of or run) / name
         if source.teachers_of:
-            check_made(folder, described(teaching, recorded), "--teachers-of")
+            check_teacher(folder, described(teaching, recorded))
         elif not (teacher := one(teaching, recorded, folder)).finished:
             return teacher
         taught.append(network_of(teaching, folder))
@@ -642,12 +692,16 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "--teachers-of", type=Path, metavar="DIR", help="another run: its finished teachers teach here, none is trained"
     )
     parser.add_argument(
-        "--begin-with", type=Path, metavar="DIR", help="a finished run of --recipe paper: a student begins as its network"
+        "--heard", type=Path, metavar="DIR", help="what another network hears in the same tracks (see musicnn.py)"
+    )
+    parser.add_argument(
+        "--begin-with", type=Path, metavar="DIR", help="a finished run: a student begins as its network"
     )
     texts = {
         "network": "what is trained; all but harmonynet are teachers, which aren't exported",
         "teachers": "networks that are trained first and teach, separated by commas",
         "teaching": "share of the teachers' opinion in the targets",
+        "imitation": "of a student with --heard: weight of the error in telling what was heard",
         "spacing": "of a student: frames from window to window of the grid that its teachers are asked about",
         "lessons": "augmentation that the teachers are trained with",
         "lesson_epochs": "length of each teacher's run",
@@ -697,7 +751,7 @@ def main() -> None:
     try:
         source = Source(
             args.features, args.split, args.split_column, args.not_music, tuple(args.rooms), args.teachers_of,
-            args.begin_with,
+            args.heard, args.begin_with,
         )  # fmt: skip
         trainer = train(config, source, args.run, args.stop_after)
     except (data.DataError, TrainError) as error:

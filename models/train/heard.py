@@ -28,20 +28,24 @@ def load(folder: Path, part: data.Part, labels: list[str], spacing: int) -> tupl
     if not described.is_file():
         raise data.DataError(f"{described} is missing: musicnn.py writes it")
     text = described.read_text(encoding="utf-8")
-    made, wanted = json.loads(text), {"spacing": spacing, "frames": part.windows.frames}
-    for field, value in wanted.items():
-        if made.get(field) != value:
-            raise data.DataError(f"{folder}: {field} is {made.get(field)}, wanted {value}; make it again by musicnn.py")
-    tracks, _ = data.grid_windows(part, spacing)
+    made = json.loads(text)
+    if made.get("frames") != part.windows.frames or spacing % made.get("spacing", spacing + 1):
+        raise data.DataError(
+            f"{folder}: windows of {made.get('frames')} frames every {made.get('spacing')}, wanted {part.windows.frames} "
+            f"every {spacing}; make it again by musicnn.py"
+        )
+    tracks, starts = data.grid_windows(part, spacing)
     rows = []
-    for index, count in enumerate(np.bincount(tracks)):
-        path = folder / labels[part.targets[index]] / f"{part.tracks[index]}.npy"
+    for index, name in enumerate(part.tracks):
+        path = folder / labels[part.targets[index]] / f"{name}.npy"
         if not path.is_file():
             raise data.DataError(f"{path} is missing: go on with musicnn.py")
-        found = np.load(path)
-        if len(found) != count or not np.isfinite(found).all():
-            raise data.DataError(f"{path} has not {count} windows of finite numbers; delete it and go on with musicnn.py")
-        rows.append(found.astype(np.float32))
+        found, wanted = np.load(path), starts[tracks == index] // made["spacing"]
+        if len(found) != (len(part.features[index]) - part.windows.frames) // made["spacing"] + 1:
+            raise data.DataError(f"{path} is not of this track's length; delete it and go on with musicnn.py")
+        if not np.isfinite(found).all():
+            raise data.DataError(f"{path} holds what isn't a number; delete it and go on with musicnn.py")
+        rows.append(found[wanted].astype(np.float32))
     embeddings = np.concatenate(rows)
     digest = hashlib.sha256(text.encode() + embeddings.tobytes()).hexdigest()
     deviation, mean = torch.std_mean(torch.from_numpy(embeddings), 0)

@@ -126,6 +126,7 @@ class Studio:
             if (self.training(beginning) or {"result": {"finished": False}})["result"]["finished"]:
                 call += ["--begin-with", self.folder(beginning) / "training"]
             call += ["--not-music", self.args.not_music, "--rooms", *self.args.rooms]
+            call += ["--heard", self.args.heard] if self.args.heard else []
         execute(call, lock)
         if not (self.training(study) or {"result": {"finished": False}})["result"]["finished"]:
             raise StudyError(f"{folder}: train.py ended without finishing the training")

@@ -167,6 +167,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run.add_argument(
         "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of all tracks in rooms, likewise"
     )
+    run.add_argument("--heard", type=Path, metavar="DIR", help="what musicnn hears in all tracks, likewise (optional)")
     target = HERE.parent.parent / "target" / "release"
     for program in ("harmonynet", "quantize"):
         run.add_argument(

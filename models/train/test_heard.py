@@ -101,8 +101,8 @@ class Lessons(unittest.TestCase):
             with self.assertRaisesRegex(data.DataError, "heard.json is missing: musicnn.py writes it"):
                 heard.load(folder, part, ["hum"], 22)
             (folder / "heard.json").write_text(json.dumps(made))
-            with self.assertRaisesRegex(data.DataError, "spacing is 22, wanted 44"):
-                heard.load(folder, part, ["hum"], 44)
+            with self.assertRaisesRegex(data.DataError, f"windows of {WINDOW_FRAMES} frames every 22, wanted {WINDOW_FRAMES} every 33"):
+                heard.load(folder, part, ["hum"], 33)
             with self.assertRaisesRegex(data.DataError, "one.npy is missing: go on"):
                 heard.load(folder, part, ["hum"], 22)
             (folder / "hum").mkdir()
@@ -112,9 +112,16 @@ class Lessons(unittest.TestCase):
             found, digest = heard.load(folder, part, ["hum"], 22)
             self.assertEqual((tuple(found.shape), len(digest)), ((windows, 200), 64))
             self.assertLess(float(found.mean().abs()), 1e-5)
-            for wrong in (np.zeros((windows - 1, 200)), np.full((windows, 200), np.nan)):
+            # A coarser grid, and a part that has some excerpts of a track, take those of their windows.
+            whole = np.load(folder / "hum" / "one.npy")
+            for excerpts, wanted in ((None, [0, 4, 8]), ([np.array([1, 2])], [4, 8])):
+                some = data.Part(features, np.array([0]), ["one"], data.Windows(WINDOW_FRAMES, 88), excerpts)
+                found, _ = heard.load(folder, some, ["hum"], 88)
+                rows = whole[wanted]
+                np.testing.assert_allclose(found, (rows - rows.mean(0)) / (rows.std(0, ddof=1) + 1e-3), atol=1e-4)
+            for wrong, why in ((np.zeros((windows - 1, 200)), "length"), (np.full((windows, 200), np.nan), "a number")):
                 np.save(folder / "hum" / "one.npy", wrong.astype(np.float32))
-                with self.assertRaisesRegex(data.DataError, f"has not {windows} windows of finite numbers"):
+                with self.assertRaisesRegex(data.DataError, why):
                     heard.load(folder, part, ["hum"], 22)
 
 

@@ -421,6 +421,7 @@ class Training(Scratch):
         again = self.go("again", config, **made)
         self.assertEqual([path.name for path in (self.folder / "again").iterdir() if path.is_dir()], [])
         torch.testing.assert_close(again.lessons, trainer.lessons)
+        self.go("eager", train.Config(**{**config.__dict__, "teaching": 0.5, "spacing": 80, "imitation": 1.0}), **made)
         other = train.Config(**{**config.__dict__, "lesson_epochs": 3})
         with self.assertRaisesRegex(train.TrainError, "lesson_epochs was 16 and is now 3; leave out --teachers-of"):
             self.go("other", other, **made)

@@ -97,6 +97,7 @@ PAPER = Config(
 # Windows, target distributions, lessons: the teachers' opinions, and behind them what was heard.
 Batch = tuple[Tensor, Tensor, Tensor | None]
 TEACHERS = ("statistics", "pooled", "coarse")
+STUDENTS = ("teaching", "imitation", "spacing", "readout")  # fields that make no difference to a teacher
 RECIPES = {"shipped": Config(), "paper": PAPER}
 
 
@@ -172,14 +173,15 @@ def network_for(config: Config, labels: int, hop: int) -> nn.Module:
 
 
 def teacher_configs(config: Config) -> dict[str, Config]:
-    """The teachers' own configurations, by the names of their run folders."""
+    """The teachers' own configurations, by the names of their run folders. What is a student's alone changes none."""
     names = [name for name in config.teachers.split(",") if name]
     unknown = sorted(set(names) - set(TEACHERS))
     if unknown:
         raise TrainError(f"no such teacher: {', '.join(unknown)}; there are {', '.join(TEACHERS)}")
+    common = replace(config, **{name: getattr(Config, name) for name in STUDENTS})
     return {
         f"teacher-{number}-{name}": replace(
-            config,
+            common,
             network=name,
             teachers="",
             augmentation=config.lessons,
@@ -197,6 +199,13 @@ def beginning_config(config: Config) -> Config:
     same = ("steps", "windows_per_track", "normalize", "precision", "seed")
     readout = config.readout if config.readout == "none" else PAPER.readout
     return replace(PAPER, readout=readout, **{name: getattr(config, name) for name in same})
+
+
+def grid_spacing(config: Config, part: data.Part, student: bool) -> int:
+    """Frames from one training window to the next, where they lie on a grid."""
+    if part.excerpts is not None:
+        return part.windows.hop
+    return (config.spacing if student else config.grid) or part.windows.hop
 
 
 def rate_at(config: Config, progress: float) -> float:
@@ -251,10 +260,8 @@ class Trainer:
         self.optimizer = optimizer_for(trained, config)
         self.augmentation = disturbances(config, parts.spec)
         self.precision = getattr(torch, config.precision)
-        grid = (config.spacing if taught else config.grid) or self.train.windows.hop
-        if self.train.excerpts is not None:
-            grid = self.train.windows.hop
-        self.grid = data.grid_windows(self.train, grid) if taught or config.windows == "grid" else None
+        spacing = grid_spacing(config, self.train, bool(taught))
+        self.grid = data.grid_windows(self.train, spacing) if taught or config.windows == "grid" else None
         self.lessons = self.ask(taught) if taught else None
         if self.imitator:
             targets = torch.from_numpy(self.train.targets[self.grid[0]])
@@ -600,7 +607,9 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
     if source.heard:
         if not lessons or config.readout == "none":
             raise TrainError("--heard is for students, which have teachers and an LSTM; leave it out")
-        parts.heard, beside["heard"] = heard.load(source.heard, train_part, labels, config.spacing)
+        parts.heard, beside["heard"] = heard.load(
+            source.heard, train_part, labels, grid_spacing(config, train_part, student=True)
+        )
     print(
         f"{len(train_part.tracks)} tracks to train on, {len(valid.tracks)} to validate, {len(labels)} labels, "
         f"{torch.get_num_threads()} threads",

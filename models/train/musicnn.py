@@ -6,7 +6,8 @@
 musicnn (J. Pons, X. Serra: musicnn: pre-trained convolutional neural networks for music audio tagging, 2019; ISC licence)
 tells tags of music. Its network MTT_musicnn was trained on MagnaTagATune, which is other music by other artists than
 those that our network is trained on or judged by. It is written down here again, for its own code wants a TensorFlow of
-2019; its weights are those of its authors, read from the package that they are published in.
+2019; its weights are those of its authors, read from the package that they are published in, and MUSICNN_WEIGHTS=FOLDER
+python -m unittest test_heard finds that the graph published with them computes the same.
 
     python models/train/musicnn.py --audio gtzan --features features --weights musicnn/MTT_musicnn --out heard
 """

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import unittest
 from pathlib import Path
+
+# Where it is wanted at all it wants to be first: behind PyTorch its copy of LLVM finds another.
+WEIGHTS = os.environ.get("MUSICNN_WEIGHTS")
+if WEIGHTS:
+    import tensorflow
+    from tensorflow.core.protobuf import meta_graph_pb2
 
 import numpy as np
 import torch
@@ -63,6 +70,27 @@ class Hearing(unittest.TestCase):
         self.assertEqual(tuple(pooled.shape), (1506,))
         dense = model._norm(pooled[None], 9) @ model.weights["dense/kernel"] + model.weights["dense/bias"]
         torch.testing.assert_close(model._norm(torch.relu(dense), 10)[0], found[0], rtol=1e-4, atol=1e-4)
+
+    @unittest.skipUnless(WEIGHTS, "MUSICNN_WEIGHTS names no folder of musicnn's weights")
+    def test_the_published_graph_computes_the_same(self) -> None:
+        folder, tf = Path(WEIGHTS), tensorflow.compat.v1
+        published = meta_graph_pb2.MetaGraphDef.FromString((folder / ".meta").read_bytes()).graph_def
+        for node in published.node:
+            node.attr.pop("_output_shapes", None)  # today's TensorFlow disagrees about some that are for training
+        last = next(node for node in published.node if node.op == "MatMul" and "dense_1/" in node.name)
+        part = tf.graph_util.extract_sub_graph(published, [last.name])
+        made, _ = musicnn.read_weights(folder)
+        x = np.random.default_rng(7).uniform(0, 4, (2, 187, 96)).astype(np.float32)
+        fed = {f"{node.name}:0": made[node.name] for node in part.node if node.op.startswith("Variable")}
+        for node in part.node:
+            if node.op == "Placeholder":
+                fed[f"{node.name}:0"] = False if node.attr["dtype"].type == tensorflow.bool.as_datatype_enum else x
+        with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
+            tf.import_graph_def(part, name="")
+            expected = session.run(f"{last.input[0]}:0", fed)
+        model = musicnn.Musicnn(made)
+        found = torch.cat([model.embeddings(torch.from_numpy(one), [0], 187) for one in x])
+        torch.testing.assert_close(found, torch.from_numpy(expected), rtol=1e-4, atol=1e-4)
 
     def test_weights_that_are_not_there_are_named_with_the_mend(self) -> None:
         with self.assertRaisesRegex(musicnn.MusicnnError, "holds no checkpoint: requirements-musicnn.txt says"):

@@ -6,8 +6,11 @@
 musicnn (J. Pons, X. Serra: musicnn: pre-trained convolutional neural networks for music audio tagging, 2019; ISC licence)
 tells tags of music. Its network MTT_musicnn was trained on MagnaTagATune, which is other music by other artists than
 those that our network is trained on or judged by. It is written down here again, for its own code wants a TensorFlow of
-2019; its weights are those of its authors, read from the package that they are published in, and MUSICNN_WEIGHTS=FOLDER
-python -m unittest test_heard finds that the graph published with them computes the same.
+2019; its weights are those of its authors, read from the package that they are published in, and the graph that was
+published with them computes the same:
+
+    MUSICNN_WEIGHTS=musicnn/MTT_musicnn python -m unittest \\
+        test_heard.Hearing.test_the_published_graph_computes_the_same
 
     python models/train/musicnn.py --audio gtzan --features features --weights musicnn/MTT_musicnn --out heard
 """

@@ -8,12 +8,6 @@ import tempfile
 import unittest
 from pathlib import Path
 
-# Where it is wanted at all it wants to be first: behind PyTorch its copy of LLVM finds another.
-WEIGHTS = os.environ.get("MUSICNN_WEIGHTS")
-if WEIGHTS:
-    import tensorflow
-    from tensorflow.core.protobuf import meta_graph_pb2
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -22,6 +16,9 @@ import data
 import heard
 import musicnn
 from network import WINDOW_FRAMES
+
+# By itself: TensorFlow and PyTorch bring an LLVM each, which can't both be used in one program.
+WEIGHTS = os.environ.get("MUSICNN_WEIGHTS")
 
 
 def weights(seed: int) -> dict[str, np.ndarray]:
@@ -73,6 +70,9 @@ class Hearing(unittest.TestCase):
 
     @unittest.skipUnless(WEIGHTS, "MUSICNN_WEIGHTS names no folder of musicnn's weights")
     def test_the_published_graph_computes_the_same(self) -> None:
+        import tensorflow
+        from tensorflow.core.protobuf import meta_graph_pb2
+
         folder, tf = Path(WEIGHTS), tensorflow.compat.v1
         published = meta_graph_pb2.MetaGraphDef.FromString((folder / ".meta").read_bytes()).graph_def
         for node in published.node:

@@ -38,6 +38,8 @@ class Augmentation:
     colour: float = 0.0  # octaves: deviation of the lowest of five smooth curves over the bands
     level: float = 0.0  # octaves: deviation of one offset per window
     ripple: float = 0.0  # octaves: deviation of every band by itself, as reflections cancel and add
+    treble: float = 0.0  # share of windows whose highest bands are not those that the codec left
+    grain: float = 0.0  # octaves: the greatest deviation of every band of every frame by itself, as coding leaves it
     speaker: float = 0.0  # share of windows played by a small loudspeaker: no lowest and highest bands
     reverb: float = 0.0  # share of windows in a reverberant room
     noise: float = 0.0  # share of windows with a noise floor
@@ -60,8 +62,8 @@ STRONG = Augmentation(
 LIGHT = Augmentation(level=0.3, colour=0.4, mask_bands=12, mask_frames=16, mixup=0.4)
 COLOUR = Augmentation(level=0.3, colour=1.5, noise=0.3, mask_bands=12, mask_frames=16, mixup=0.4)
 ROOMS = Augmentation(
-    level=0.3, colour=1.5, ripple=0.4, speaker=0.4, reverb=0.4, noise=0.5, loudest=0.0, mask_bands=12, mask_frames=16,
-    mixup=0.4,
+    level=0.3, colour=1.0, ripple=0.4, treble=0.9, grain=0.7, speaker=0.4, reverb=0.4, noise=0.5, loudest=0.0,
+    mask_bands=12, mask_frames=16,
 )  # fmt: skip
 PRESETS = {"none": Augmentation(), "light": LIGHT, "strong": STRONG, "colour": COLOUR, "rooms": ROOMS}
 
@@ -106,6 +108,37 @@ def colour(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tenso
 def ripple(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
     """Reflections that cancel in one band and add in the next: an own offset for every band of a window."""
     return x + settings.ripple * _normal((len(x), 1, MEL_BANDS), rng)
+
+
+def treble(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Other highest bands than those that the recordings' codec has thinned out: what 32 kbit/s leave above some 3 kHz
+    comes and goes by the codec's needs, and a microphone hears all of it. From a random band upwards, of two chosen
+    windows one gets a floor that follows the bands below it, and one another window's bands at its own level."""
+    way = _uniform(len(x), 0.0, 1.0, rng) / max(settings.treble, 1e-9)
+    first = torch.from_numpy(rng.integers(MEL_BANDS * 9 // 16, MEL_BANDS * 15 // 16, len(x)))
+    above = (torch.arange(MEL_BANDS) - first[:, None]).float()
+    below = ((above < 0) & (above >= -16)).float()[:, None]
+
+    def edge(of: Tensor) -> Tensor:  # mean power of the 16 bands below, octaves, [N, frames]
+        return torch.log2((torch.exp2(of) * below).sum(2) / 16 + 1e-9)
+
+    ours = edge(x)
+    follows = _uniform(len(x), 0.0, 1.0, rng)[:, None]
+    base = follows * ours + (1 - follows) * ours.mean(1, keepdim=True) - _uniform(len(x), 0.0, 3.0, rng)[:, None]
+    fall = _uniform(len(x), 0.0, 1.5, rng)[:, None] / 16 * above.clamp(min=0)
+    floor = base[:, :, None] - fall[:, None, :] + 0.8 * _normal(tuple(x.shape), rng)
+    other = x[torch.from_numpy(rng.permutation(len(x)))]
+    theirs = other + (ours.mean(1) - edge(other).mean(1))[:, None, None]
+    way = way[:, None, None]
+    changed = torch.where(way < 0.5, torch.logaddexp2(x, floor), torch.where(way < 1.0, theirs, x))
+    return torch.where((above >= 0)[:, None, :], changed, x)
+
+
+def grain(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """What coding leaves everywhere: most windows deviate in every band of every frame, where they are soft more."""
+    amount = _uniform(len(x), 0.0, settings.grain, rng) * (_uniform(len(x), 0.0, 1.0, rng) < 0.7)
+    soft = (1 + (x.mean((1, 2), keepdim=True) - x) / 6).clamp(0.3, 2.0)
+    return x + amount[:, None, None] * soft * _normal(tuple(x.shape), rng)
 
 
 def speaker(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
@@ -189,6 +222,10 @@ def mix(x: Tensor, targets: Tensor, settings: Augmentation, rng: np.random.Gener
 def disturb(x: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
     """What lies between a recording and the device that hears it, in the order in which the world does it."""
     recorded = x
+    if settings.treble:
+        x = treble(x, settings, rng)
+    if settings.grain:
+        x = grain(x, settings, rng)
     if settings.speaker:
         x = speaker(x, settings, rng)
     if settings.reverb:

@@ -117,17 +117,30 @@ class HarmonyNet(nn.Module):
             x = block(x)
         return x.transpose(1, 2).flatten(2)
 
-    def forward(self, log_mel: Tensor) -> Tensor:
-        """[N, T, 128] octaves → logits [N, labels]. Under autocast only the convolutions run in bfloat16."""
+    def summary(self, log_mel: Tensor) -> Tensor:
+        """[N, T, 128] octaves → [N, 64]: what the labels are read out of, dropout included. Under autocast only the
+        convolutions run in bfloat16. Without LSTM it is [N, steps, 2048]."""
         if self.normalize == "excerpt":
             deviation, mean = torch.std_mean(log_mel, dim=(1, 2), keepdim=True)
             log_mel = (log_mel - mean) / (deviation + 1e-3)
         steps = self.features(log_mel)
         with torch.autocast("cpu", enabled=False):
+            steps = steps.float().contiguous()
             if self.lstm is None:
-                return self.dense(self.drop(steps.float().contiguous())).mean(1)
-            outputs, _ = self.lstm(steps.float().contiguous())
-        return self.dense(self.drop(outputs.mean(1) if self.readout == "mean" else outputs[:, -1]))
+                return self.drop(steps)
+            outputs, _ = self.lstm(steps)
+        return self.drop(outputs.mean(1) if self.readout == "mean" else outputs[:, -1])
+
+    def logits(self, summary: Tensor) -> Tensor:
+        """What `summary` gave → logits [N, labels]."""
+        if self.lstm is None:
+            with torch.autocast("cpu", enabled=False):
+                return self.dense(summary).mean(1)
+        return self.dense(summary)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """[N, T, 128] octaves → logits [N, labels]."""
+        return self.logits(self.summary(log_mel))
 
 
 def parameter_count(model: nn.Module) -> int:

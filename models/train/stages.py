@@ -17,7 +17,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +61,8 @@ class Studio:
 
     def config(self, study: Study) -> train.Config:
         """The training's configuration."""
-        arguments = ["--features", "-", "--run", "-", "--recipe", study.recipe, *PROTOCOLS[study.protocol].arguments]
-        return train.parse(arguments)[1]
+        told = PROTOCOLS[study.protocol].arguments_of(study.recipe)
+        return train.parse(["--features", "-", "--run", "-", "--recipe", study.recipe, *told])[1]
 
     def training(self, study: Study) -> dict | None:
         """`training.json` as far as the study's training has come."""
@@ -120,9 +120,13 @@ class Studio:
         shutil.rmtree(folder / "package", ignore_errors=True)
         call = [sys.executable, HERE / "train.py", "--features", self.args.features, "--split", folder / "split.csv"]
         call += ["--split-column", "part", "--run", folder / "training", "--recipe", study.recipe]
-        call += [*PROTOCOLS[study.protocol].arguments, "--threads", self.args.threads]
+        call += [*PROTOCOLS[study.protocol].arguments_of(study.recipe), "--threads", self.args.threads]
         if study.recipe == "shipped":  # the paper's network has heard nothing but recorded music
+            beginning = replace(study, recipe="paper")
+            if (self.training(beginning) or {"result": {"finished": False}})["result"]["finished"]:
+                call += ["--begin-with", self.folder(beginning) / "training"]
             call += ["--not-music", self.args.not_music, "--rooms", *self.args.rooms]
+            call += ["--heard", self.args.heard] if self.args.heard else []
         execute(call, lock)
         if not (self.training(study) or {"result": {"finished": False}})["result"]["finished"]:
             raise StudyError(f"{folder}: train.py ended without finishing the training")
@@ -195,10 +199,7 @@ def code_hash() -> str:
 
 def difference(training: dict, config: train.Config) -> str | None:
     """The first field in which a training's configuration is not the wanted one."""
-    for field, value in asdict(config).items():
-        if training["configuration"].get(field) != value:
-            return f"configuration.{field} was {training['configuration'].get(field)!r} and is now {value!r}"
-    return None
+    return train.difference(training, {"configuration": asdict(config)}, ("configuration",))
 
 
 def shipped_sha256(package: Path) -> str:

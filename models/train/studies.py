@@ -26,10 +26,17 @@ class Protocol:
     recipes: tuple[str, ...] = ("paper",)
     folds: int = 0
     arguments: tuple[str, ...] = ()  # of train.py, beside the recipe
+    shipped: tuple[str, ...] = ()  # likewise, for the shipped recipe alone
+
+    def arguments_of(self, recipe: str) -> tuple[str, ...]:
+        """What train.py is told beside the recipe."""
+        return self.arguments + (self.shipped if recipe == "shipped" else ())
 
 
-# The shipped recipe draws windows at random; this draws about as many per epoch of 720 tracks as it does of P3's 443.
-WINDOWS_OF_P3 = ("--windows-per-track", "8")
+# Teachers draw windows at random, students hear a grid: of P2's 720 tracks about as many in all as of P3's 443, and of P1's
+# tracks those of the excerpts that are trained on.
+WINDOWS_OF_P3, EPOCHS_OF_P3 = ("--windows-per-track", "8"), ("--epochs", "4")
+EXCERPTS, EPOCHS_OF_EXCERPTS = ("--windows", "grid"), ("--epochs", "18")
 
 # The paper's recipe is trained for every protocol. P1 and P2 are trained with the shipped recipe too; P3 needs not,
 # because the shipped package is that training.
@@ -39,10 +46,10 @@ PROTOCOLS = {
     "p3-2s": Protocol("p3", "excerpts of 2 s, half overlapping", arguments=("--steps", "9", "--grid", "40")),
     "p3-no-overlap": Protocol("p3", "excerpts that don't overlap", arguments=("--grid", "168")),
     "p1": Protocol(
-        "p1", "overlapping excerpts at random (leaky)", ("paper", "shipped"), arguments=("--windows", "grid")
+        "p1", "overlapping excerpts at random (leaky)", ("paper", "shipped"), 0, EXCERPTS, EPOCHS_OF_EXCERPTS
     ),
-    "p2-track": Protocol("p2-track", "five folds by track", ("paper", "shipped"), FOLDS, WINDOWS_OF_P3),
-    "p2-artist": Protocol("p2-artist", "five folds by artist", ("paper", "shipped"), FOLDS, WINDOWS_OF_P3),
+    "p2-track": Protocol("p2-track", "five folds by track", ("paper", "shipped"), FOLDS, WINDOWS_OF_P3, EPOCHS_OF_P3),
+    "p2-artist": Protocol("p2-artist", "five folds by artist", ("paper", "shipped"), FOLDS, WINDOWS_OF_P3, EPOCHS_OF_P3),
 }
 
 # What is measured of the package as it is shipped, without training: name and what `harmonynet evaluate` is told.

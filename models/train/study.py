@@ -41,9 +41,9 @@ STALE_EPOCHS = 25  # a guess of when a training stops early, until one has
 def windows(studio: Studio, study: Study, config: train.Config) -> int:
     """About how many windows an epoch trains on, of the front-end's shipped hop and tracks of 30 s."""
     rows = [row for row in studio.split(study) if row.part == "train"]
-    if config.windows == "random":
+    if config.windows == "random" and not config.teachers:
         return len(rows) * config.windows_per_track
-    grid = config.grid or 11 * FRAMES_PER_STEP
+    grid = (config.spacing if config.teachers else config.grid) or 11 * FRAMES_PER_STEP
     return len(rows) * (1 if study.by_excerpts else (1290 - frames_for(config.steps)) // grid + 1)
 
 
@@ -167,6 +167,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run.add_argument(
         "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of all tracks in rooms, likewise"
     )
+    run.add_argument("--heard", type=Path, metavar="DIR", help="what musicnn hears in all tracks, likewise (optional)")
     target = HERE.parent.parent / "target" / "release"
     for program in ("harmonynet", "quantize"):
         run.add_argument(

@@ -4,7 +4,9 @@
     runs/<name>/log.jsonl       one line per epoch
     runs/<name>/best.pt         the averaged network of the best epoch: what export.py and evaluate.py read
     runs/<name>/last.pt         everything needed to go on after an interruption
-    runs/<name>/teacher-1-…     the same of every teacher, which is trained first
+    runs/<name>/beginning/      the same of the network that a student begins as, which is trained first
+    runs/<name>/teacher-1-…     the same of every teacher
+    runs/<name>/opinions.pt     the teachers' mean probabilities of every window
 
 Started again with the same configuration, a run goes on after its last finished epoch and ends as if it had never been
 interrupted: every epoch seeds its own random numbers. The test part of the split is never read here.
@@ -12,9 +14,10 @@ interrupted: every epoch seeds its own random numbers. The test part of the spli
 The best epoch is the one with the largest mean of excerpt and track accuracy on the validation part, measured with the
 exponential moving average of the weights.
 
-Teachers are networks of other kinds (teachers.py), trained on the same part of the split in the same way, but without
-rooms. They hear every window as it was recorded and mixed; the student hears it as a device in a room would, and most
-of its target is the mean of their opinions.
+Teachers are networks of other kinds (teachers.py), trained on the same part of the split, but without rooms. They are
+asked once about every window as it was recorded. The student begins as the network that the paper's recipe makes; it
+hears those windows as a device in a room would, and most of its target is the mean of its teachers' opinions. With --heard
+it learns besides what a network hears in them that knows more music (heard.py).
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -43,14 +46,17 @@ from torch import Tensor, nn
 
 import augment
 import data
+import heard
 import teachers
 from evaluate import add_data_arguments, figures, fit_temperature, window_log_probabilities
-from network import NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
+from network import LSTM_UNITS, NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
 
 SHOWN_ARTISTS = 5
+ASKED_AT_ONCE = 64  # windows
 IN_ROOMS_SHARE = 0.7  # of a student's windows, where there are takes in rooms
+LESSON_RATE = 1.5e-3  # the teachers' largest learning rate
 NOT_MUSIC_SHARE = 0.15  # windows that aren't music, as a share of those that are
-SOURCES = ("network.py", "teachers.py", "table.py", "data.py", "augment.py", "evaluate.py", "train.py")
+SOURCES = ("network.py", "teachers.py", "table.py", "data.py", "augment.py", "heard.py", "evaluate.py", "train.py")
 
 
 @dataclass(frozen=True)
@@ -60,15 +66,17 @@ class Config:
     network: str = "harmonynet"
     teachers: str = "statistics,pooled,pooled,coarse"
     teaching: float = 0.8
+    imitation: float = 0.5
+    spacing: int = 22
     lessons: str = "colour"
     lesson_epochs: int = 16
-    epochs: int = 30
+    epochs: int = 9
     steps: int = WINDOW_STEPS
     windows: str = "random"
     windows_per_track: int = 14
     grid: int = 0
     batch: int = 32
-    rate: float = 1.5e-3
+    rate: float = 1e-3
     schedule: str = "cosine"
     weight_decay: float = 0.02
     dropout: float = 0.15
@@ -86,8 +94,10 @@ PAPER = Config(
     epochs=60, rate=1e-3, schedule="constant", weight_decay=0.0, smoothing=0.0, average=0.0, patience=8,
     augmentation="none", readout="last", windows="grid", dropout=0.3, teachers="",
 )  # fmt: skip
-Batch = tuple[Tensor, Tensor, Tensor]  # windows as recorded, as a device hears them; target distributions
+# Windows, target distributions, lessons: the teachers' opinions, and behind them what was heard.
+Batch = tuple[Tensor, Tensor, Tensor | None]
 TEACHERS = ("statistics", "pooled", "coarse")
+STUDENTS = ("teaching", "imitation", "spacing", "readout")  # fields that make no difference to a teacher
 RECIPES = {"shipped": Config(), "paper": PAPER}
 
 
@@ -124,6 +134,15 @@ class Averaged:
                 mine.copy_(theirs)
 
 
+def weights_hash(networks: Sequence[nn.Module]) -> str:
+    """SHA-256 of networks' weights."""
+    digest = hashlib.sha256()
+    for network in networks:
+        for name, value in network.state_dict().items():
+            digest.update(name.encode() + b"\0" + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def code_hash() -> str:
     """SHA-256 of the recipe's source files."""
     folder = Path(__file__).parent
@@ -154,22 +173,39 @@ def network_for(config: Config, labels: int, hop: int) -> nn.Module:
 
 
 def teacher_configs(config: Config) -> dict[str, Config]:
-    """The teachers' own configurations, by the names of their run folders."""
+    """The teachers' own configurations, by the names of their run folders. What is a student's alone changes none."""
     names = [name for name in config.teachers.split(",") if name]
     unknown = sorted(set(names) - set(TEACHERS))
     if unknown:
         raise TrainError(f"no such teacher: {', '.join(unknown)}; there are {', '.join(TEACHERS)}")
+    common = replace(config, **{name: getattr(Config, name) for name in STUDENTS})
     return {
         f"teacher-{number}-{name}": replace(
-            config,
+            common,
             network=name,
             teachers="",
             augmentation=config.lessons,
             epochs=config.lesson_epochs,
+            rate=LESSON_RATE,
             seed=1000 * config.seed + number,
         )
         for number, name in enumerate(names, 1)
     }
+
+
+def beginning_config(config: Config) -> Config:
+    """Of the network that a student begins as: the paper's recipe, for the same windows. A mean over the LSTM's outputs
+    is read out of a network that was trained to read the last."""
+    same = ("steps", "windows_per_track", "normalize", "precision", "seed")
+    readout = config.readout if config.readout == "none" else PAPER.readout
+    return replace(PAPER, readout=readout, **{name: getattr(config, name) for name in same})
+
+
+def grid_spacing(config: Config, part: data.Part, student: bool) -> int:
+    """Frames from one training window to the next, where they lie on a grid."""
+    if part.excerpts is not None:
+        return part.windows.hop
+    return (config.spacing if student else config.grid) or part.windows.hop
 
 
 def rate_at(config: Config, progress: float) -> float:
@@ -197,29 +233,40 @@ def soft_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> Ten
 @dataclass
 class Parts:
     """What a run reads: windows to train on and to be judged by, features of what isn't music, the front-end; and the
-    features of the training tracks in rooms, one list of them per take."""
+    features of the training tracks in rooms, one list of them per take; and what was heard in windows to train on."""
 
     train: data.Part
     valid: data.Part
     not_music: data.Part | None
     spec: dict
     rooms: list[data.Part] = field(default_factory=list)
+    heard: Tensor | None = None
 
 
 class Trainer:
     """One run: network, average, optimizer and what they have reached."""
 
-    def __init__(self, config: Config, parts: Parts, labels: list[str], run: Path, taught: list[nn.Module]) -> None:
+    def __init__(
+        self, config: Config, parts: Parts, labels: list[str], run: Path, taught: Sequence[nn.Module] = ()
+    ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.labels, self.run, self.taught = config, labels, run, taught
+        self.config, self.labels, self.run = config, labels, run
         self.train, self.valid, self.not_music, self.rooms = parts.train, parts.valid, parts.not_music, parts.rooms
         self.model = network_for(config, len(labels), parts.spec["hop"])
         self.averaged = Averaged(self.model, config.average)
-        self.optimizer = optimizer_for(self.model, config)
+        # Tells what was heard from the student's summary; it is left behind.
+        self.imitator = nn.Linear(LSTM_UNITS, heard.COMPONENTS) if taught and parts.heard is not None else None
+        trained = nn.ModuleList([self.model] if self.imitator is None else [self.model, self.imitator])
+        self.optimizer = optimizer_for(trained, config)
         self.augmentation = disturbances(config, parts.spec)
-        grid = config.grid or self.train.windows.hop
-        self.grid = data.grid_windows(self.train, grid) if config.windows == "grid" else None
         self.precision = getattr(torch, config.precision)
+        spacing = grid_spacing(config, self.train, bool(taught))
+        self.grid = data.grid_windows(self.train, spacing) if taught or config.windows == "grid" else None
+        self.lessons = self.ask(taught) if taught else None
+        if self.imitator:
+            targets = torch.from_numpy(self.train.targets[self.grid[0]])
+            both = (self.lessons + heard.opinions(parts.heard, targets, len(labels))) / 2
+            self.lessons = torch.cat([both, heard.components(parts.heard)], 1)
         windows = len(self.train.tracks) * config.windows_per_track if self.grid is None else len(self.grid[0])
         self.steps = math.ceil(windows / config.batch)
         self.epoch = 0
@@ -227,8 +274,9 @@ class Trainer:
         self.seconds = 0.0
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """The epoch's windows in random order: of every track equally many at random positions, or the grid once; each
-        batch as recorded, as a device would hear it, and its targets."""
+        """The epoch's windows in random order, disturbed: of every track equally many at random positions, or the grid
+        once; what they are, and what the teachers think."""
+        taught = None
         if self.grid is None:
             tracks = rng.permutation(np.repeat(np.arange(len(self.train.tracks)), self.config.windows_per_track))
         else:
@@ -243,16 +291,18 @@ class Trainer:
             else:
                 start = starts[first : first + self.config.batch]
             x = torch.from_numpy(data.cut(self.train, chosen, start, frames))
+            x = self.in_rooms(x, chosen, start, rng) if self.rooms else x
             targets = torch.eye(len(self.labels))[self.train.targets[chosen]]
-            # As recorded and in rooms, one after the other in time, so that both are mixed and coloured alike.
-            x = torch.cat([x, self.in_rooms(x, chosen, start, rng)], 1) if self.rooms else x
+            if self.lessons is not None:
+                # Side by side, so that both are mixed alike.
+                targets = torch.cat([targets, self.lessons[order[first : first + self.config.batch]]], 1)
             x, targets = augment.mix(x, targets, self.augmentation, rng)
-            recorded, heard = x[:, :frames], x[:, -frames:]
             if self.not_music:
-                other, even = self.what_is_not_music(len(x), rng)
-                recorded, heard = torch.cat([recorded, other]), torch.cat([heard, other])
-                targets = torch.cat([targets, even])
-            yield recorded, augment.disturb(heard, self.augmentation, rng), targets
+                other, even = self.what_is_not_music(len(x), targets.shape[1], rng)
+                x, targets = torch.cat([x, other]), torch.cat([targets, even])
+            if self.lessons is not None:
+                targets, taught = targets.tensor_split([len(self.labels)], 1)
+            yield augment.disturb(x, self.augmentation, rng), targets, taught
 
     def in_rooms(self, x: Tensor, track: np.ndarray, start: np.ndarray, rng: np.random.Generator) -> Tensor:
         """The same windows, most of them from a take in a room."""
@@ -264,19 +314,39 @@ class Trainer:
             heard[mine] = torch.from_numpy(data.cut(part, track[mine], start[mine], x.shape[1]))
         return heard
 
-    def what_is_not_music(self, music: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Some windows of what isn't music beside so many that are; every label is equally true. Never mixed."""
+    def what_is_not_music(self, music: int, columns: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Some windows of what isn't music beside so many that are; every label is equally true, and no teacher knows
+        better; what was heard nobody knows. Never mixed."""
         settings = replace(self.augmentation, mixup=0.0)
         chosen = rng.integers(0, len(self.not_music.features), math.ceil(music * NOT_MUSIC_SHARE))
         room = np.array([max(0, len(self.not_music.features[i]) - settings.frames) for i in chosen])
         other = torch.from_numpy(data.cut(self.not_music, chosen, rng.integers(0, room + 1), settings.frames))
-        even = torch.full((len(chosen), len(self.labels)), 1 / len(self.labels))
+        even = torch.full((len(chosen), columns), 1 / len(self.labels))
+        even[:, 2 * len(self.labels) :] = torch.nan
         return augment.mix(other, even, settings, rng)
 
     @torch.no_grad()
-    def opinion(self, recorded: Tensor) -> Tensor:
-        """The teachers' mean probabilities of windows that no room has disturbed, [N, labels]."""
-        return torch.stack([torch.softmax(teacher(recorded).float(), 1) for teacher in self.taught]).mean(0)
+    def ask(self, taught: Sequence[nn.Module]) -> Tensor:
+        """The teachers' mean probabilities of every window of the grid as it was recorded, [windows, labels]; kept in
+        the run's folder, with a hash of who was asked about what."""
+        tracks, starts = self.grid
+        path, asked = self.run / "opinions.pt", weights_hash(taught) + hashlib.sha256(tracks + starts).hexdigest()
+        if path.is_file():
+            kept = torch.load(path, map_location="cpu", weights_only=True)
+            if kept["asked"] == asked:
+                return kept["opinions"]
+        opinions, shown = [], time.monotonic()
+        for first in range(0, len(tracks), ASKED_AT_ONCE):
+            chosen = slice(first, first + ASKED_AT_ONCE)
+            x = torch.from_numpy(data.cut(self.train, tracks[chosen], starts[chosen], frames_for(self.config.steps)))
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
+                each = [torch.softmax(teacher(x).float(), 1) for teacher in taught]
+            opinions.append(torch.stack(each).mean(0))
+            if time.monotonic() - shown > 30:
+                shown = time.monotonic()
+                print(f"  teachers asked about {first + len(x)} of {len(tracks)} windows", flush=True)
+        _replace(path, {"asked": asked, "opinions": torch.cat(opinions)})
+        return torch.cat(opinions)
 
     def run_epoch(self) -> float:
         """One epoch; returns its mean training loss."""
@@ -284,16 +354,21 @@ class Trainer:
         torch.manual_seed(self.config.seed * 100_003 + self.epoch)  # dropout
         self.model.train()
         total, begin, shown = 0.0, time.monotonic(), time.monotonic()
-        for step, (recorded, x, targets) in enumerate(ahead(self.batches(rng))):
+        for step, (x, targets, taught) in enumerate(ahead(self.batches(rng))):
             rate = rate_at(self.config, (self.epoch + step / self.steps) / self.config.epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == torch.bfloat16):
-                logits = self.model(x)
-                taught = self.opinion(recorded) if self.taught else None
+                summary = self.model.summary(x) if self.imitator else None
+                logits = self.model.logits(summary) if self.imitator else self.model(x)
             loss = soft_cross_entropy(logits.float(), targets, self.config.smoothing)
             if taught is not None:
-                loss = torch.lerp(loss, soft_cross_entropy(logits.float(), taught, 0.0), self.config.teaching)
+                opinions, told = taught.tensor_split([len(self.labels)], 1)
+                loss = torch.lerp(loss, soft_cross_entropy(logits.float(), opinions, 0.0), self.config.teaching)
+                if self.imitator:
+                    known = told.isfinite().all(1)
+                    wrong = (self.imitator(summary[known].float()) - told[known]).square().mean()
+                    loss = loss + self.config.imitation * wrong
             self.optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
@@ -331,6 +406,7 @@ class Trainer:
         checkpoint = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.model.state_dict(),
+            "imitator": self.imitator.state_dict() if self.imitator else None,
             "updates": self.averaged.updates,
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
@@ -350,6 +426,11 @@ class Trainer:
             flush=True,
         )
 
+    def begin_as(self, network: nn.Module) -> None:
+        """Starts from another network's weights instead of random ones."""
+        self.model.load_state_dict(network.state_dict())
+        self.averaged.model.load_state_dict(network.state_dict())
+
     def resume(self) -> None:
         """Takes up the run's last finished epoch, if there is one."""
         path = self.run / "last.pt"
@@ -359,6 +440,8 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         self.averaged.model.load_state_dict(saved["averaged"])
         self.averaged.updates = saved["updates"]
+        if self.imitator:
+            self.imitator.load_state_dict(saved["imitator"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.epoch, self.best, self.seconds = saved["epoch"], saved["best"], saved["seconds"]
         # An epoch that was logged but not checkpointed will be run again.
@@ -382,11 +465,13 @@ def _replace(path: Path, content: dict) -> None:
 
 
 def difference(old: dict, record: dict, sections: tuple[str, ...]) -> str | None:
-    """The first thing in which two runs' records differ; `None` where there is none."""
+    """The first thing in which two runs' records differ; `None` where there is none. A field of the configuration that
+    an earlier run doesn't know was as it is unless it's changed."""
+    known = {**old, "configuration": {**asdict(Config()), **old["configuration"]}}
     for section in sections:
         for field, value in record[section].items():
-            if old[section].get(field) != value:
-                return f"{section}.{field} was {old[section].get(field)!r} and is now {value!r}"
+            if known[section].get(field) != value:
+                return f"{section}.{field} was {known[section].get(field)!r} and is now {value!r}"
     return None
 
 
@@ -400,18 +485,39 @@ def check_same(run: Path, record: dict) -> None:
         raise TrainError(f"{run}: {found}; choose another --run folder, or delete this one to start over")
 
 
-def check_teacher(run: Path, record: dict) -> None:
-    """Refuses a teacher that isn't finished, or was taught otherwise or other things. It never heard rooms, and its
-    code may be an earlier one: its opinions are as good."""
+def finished_record(run: Path) -> dict:
+    """The record of a run that is to be used; refuses one that isn't finished."""
     path = run / "training.json"
     if not path.is_file():
-        raise TrainError(f"{run}: no such teacher")
-    old = json.loads(path.read_text(encoding="utf-8"))
-    if not old["result"]["finished"]:
+        raise TrainError(f"{run}: no such run")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if not record["result"]["finished"]:
         raise TrainError(f"{run}: not finished; go on with its own run first")
+    return record
+
+
+def check_teacher(run: Path, record: dict) -> None:
+    """Refuses a teacher that isn't finished, or was made otherwise or of other sounds. Its code may be an earlier one,
+    whose record names rooms that it didn't hear: what it knows is as good."""
+    old = finished_record(run)
     heard = {**record["data"], "rooms": old["data"].get("rooms")}
     if found := difference(old, {**record, "data": heard}, ("configuration", "frontend", "data")):
-        raise TrainError(f"{run}: {found}; leave out --teachers-of, and teachers are trained here")
+        raise TrainError(f"{run}: {found}; leave out --teachers-of, and it is trained here")
+
+
+def check_beginning(run: Path, record: dict) -> None:
+    """Refuses a network that isn't finished, is of another shape, or knows other recordings. How long it has been
+    trained, and what it heard beside them, is its own matter."""
+    old = finished_record(run)
+    if (old["configuration"]["readout"] == "none") != (record["configuration"]["readout"] == "none"):
+        raise TrainError(f"{run}: has {'no' if old['configuration']['readout'] == 'none' else 'an'} LSTM; choose another")
+    wanted = {
+        "configuration": {field: record["configuration"][field] for field in ("network", "steps", "normalize")},
+        "frontend": record["frontend"],
+        "data": {field: value for field, value in record["data"].items() if field not in ("not_music", "rooms")},
+    }
+    if found := difference(old, wanted, tuple(wanted)):
+        raise TrainError(f"{run}: {found}; leave out --begin-with, and a beginning is trained here")
 
 
 def new_record(
@@ -455,7 +561,7 @@ def write_record(run: Path, record: dict, trainer: Trainer) -> None:
 @dataclass(frozen=True)
 class Source:
     """Where the data are: features, the split's file and column, features of what isn't music, and of the training
-    tracks in rooms, a folder per take."""
+    tracks in rooms, a folder per take; and networks that were made before."""
 
     features: Path
     split: Path | None = None
@@ -463,6 +569,8 @@ class Source:
     not_music: Path | None = None
     rooms: tuple[Path, ...] = ()
     teachers_of: Path | None = None  # another run, whose finished teachers teach here too
+    heard: Path | None = None  # what another network hears in the same tracks (musicnn.py)
+    begin_with: Path | None = None  # a finished run, whose network a student begins as
 
 
 def train(config: Config, source: Source, run: Path, stop_after: int | None = None) -> Trainer:
@@ -495,35 +603,64 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
             raise TrainError("rooms and windows stretched at random don't go together; choose another --augmentation")
         takes = [data.load_take(folder, frontend, train_part, labels) for folder in source.rooms]
         parts.rooms, beside["rooms"] = [take for take, _ in takes], [sha256 for _, sha256 in takes]
+    lessons = teacher_configs(config)
+    if source.heard:
+        if not lessons or config.readout == "none":
+            raise TrainError("--heard is for students, which have teachers and an LSTM; leave it out")
+        parts.heard, beside["heard"] = heard.load(
+            source.heard, train_part, labels, grid_spacing(config, train_part, student=True)
+        )
     print(
         f"{len(train_part.tracks)} tracks to train on, {len(valid.tracks)} to validate, {len(labels)} labels, "
         f"{torch.get_num_threads()} threads",
         flush=True,
     )
 
-    def one(config: Config, parts: Parts, run: Path, taught: list[nn.Module]) -> Trainer:
-        record = new_record(config, frontend, entries, labels, beside)
+    def described(config: Config, parts: Parts) -> dict:
+        not_music = beside["not_music"] if parts.not_music else None
+        used = {"not_music": not_music, "rooms": beside["rooms"] if parts.rooms else []}
+        if parts.heard is not None:
+            used["heard"] = beside["heard"]
+        return new_record(config, frontend, entries, labels, used)
+
+    def network_of(config: Config, run: Path) -> nn.Module:
+        model = network_for(config, len(labels), frontend.spec["hop"])
+        model.load_state_dict(torch.load(run / "best.pt", map_location="cpu", weights_only=True)["model"])
+        return model.eval()
+
+    def one(
+        config: Config, parts: Parts, run: Path, begin: nn.Module | None = None, taught: Sequence[nn.Module] = ()
+    ) -> Trainer:
+        record = described(config, parts)
+        if begin:
+            record["data"] |= {"begun_with": weights_hash([begin]), "taught_by": weights_hash(taught)}
         check_same(run, record)
         run.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(config, parts, labels, run, taught)
+        if begin:
+            trainer.begin_as(begin)
         trainer.resume()
         run_epochs(trainer, record, stop_after)
         return trainer
 
+    if not lessons:
+        return one(config, parts, run)
+    recorded = replace(parts, rooms=[], heard=None)
+    music = replace(recorded, not_music=None)
+    first, begin = beginning_config(config), source.begin_with or run / "beginning"
+    if source.begin_with:
+        check_beginning(begin, described(first, music))
+    elif not (beginning := one(first, music, begin)).finished:
+        return beginning
     taught = []
-    for name, teaching in teacher_configs(config).items():
+    for name, teaching in lessons.items():
+        folder = (source.teachers_of or run) / name
         if source.teachers_of:
-            folder = source.teachers_of / name
-            check_teacher(folder, new_record(teaching, frontend, entries, labels, beside))
-        else:
-            folder = run / name
-            teacher = one(teaching, replace(parts, rooms=[]), folder, [])
-            if not teacher.finished:
-                return teacher
-        model = network_for(teaching, len(labels), frontend.spec["hop"])
-        model.load_state_dict(torch.load(folder / "best.pt", map_location="cpu", weights_only=True)["model"])
-        taught.append(model.eval())
-    return one(config, parts, run, taught)
+            check_teacher(folder, described(teaching, recorded))
+        elif not (teacher := one(teaching, recorded, folder)).finished:
+            return teacher
+        taught.append(network_of(teaching, folder))
+    return one(config, parts, run, network_of(first, begin), taught)
 
 
 def run_epochs(trainer: Trainer, record: dict, stop_after: int | None) -> None:
@@ -561,15 +698,23 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of takes in rooms (see rooms.py)"
     )
     parser.add_argument(
-        "--teachers-of", type=Path, metavar="DIR", help="another run, whose finished teachers teach here: none is trained"
+        "--teachers-of", type=Path, metavar="DIR", help="another run: its finished teachers teach here, none is trained"
+    )
+    parser.add_argument(
+        "--heard", type=Path, metavar="DIR", help="what another network hears in the same tracks (see musicnn.py)"
+    )
+    parser.add_argument(
+        "--begin-with", type=Path, metavar="DIR", help="a finished run: a student begins as its network"
     )
     texts = {
         "network": "what is trained; all but harmonynet are teachers, which aren't exported",
         "teachers": "networks that are trained first and teach, separated by commas",
         "teaching": "share of the teachers' opinion in the targets",
+        "imitation": "of a student with --heard: weight of the error in telling what was heard",
+        "spacing": "of a student: frames from window to window of the grid that its teachers are asked about",
         "lessons": "augmentation that the teachers are trained with",
         "lesson_epochs": "length of each teacher's run",
-        "epochs": "length of the run and of the cosine schedule",
+        "epochs": "length of the run and of the cosine schedule, the network of --begin-with not counted",
         "steps": "length of a window: steps of the network, 8·steps + 14 frames",
         "windows": "where training windows lie: at random positions, or every window of the grid once per epoch",
         "windows_per_track": "of --windows random: windows cut from every track per epoch",
@@ -614,8 +759,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     try:
         source = Source(
-            args.features, args.split, args.split_column, args.not_music, tuple(args.rooms), args.teachers_of
-        )
+            args.features, args.split, args.split_column, args.not_music, tuple(args.rooms), args.teachers_of,
+            args.heard, args.begin_with,
+        )  # fmt: skip
         trainer = train(config, source, args.run, args.stop_after)
     except (data.DataError, TrainError) as error:
         sys.exit(f"train: {error}")

@@ -54,7 +54,7 @@ from network import LSTM_UNITS, NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyN
 SHOWN_ARTISTS = 5
 ASKED_AT_ONCE = 64  # windows
 IN_ROOMS_SHARE = 0.7  # of a student's windows, where there are takes in rooms
-LESSON_RATE = 1.5e-3  # the teachers' largest learning rate
+LESSON_RATE = 1.5e-3  # the teachers' largest learning rate, whatever the student's is
 NOT_MUSIC_SHARE = 0.15  # windows that aren't music, as a share of those that are
 SOURCES = ("network.py", "teachers.py", "table.py", "data.py", "augment.py", "heard.py", "evaluate.py", "train.py")
 
@@ -76,7 +76,7 @@ class Config:
     windows_per_track: int = 14
     grid: int = 0
     batch: int = 32
-    rate: float = 1e-3
+    rate: float = 1.5e-3
     schedule: str = "cosine"
     weight_decay: float = 0.02
     dropout: float = 0.15

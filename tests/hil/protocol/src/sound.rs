@@ -65,7 +65,7 @@ impl Samples {
 
     fn music(&mut self) -> i32 {
         let chord = CHORDS[self.beat / 2 % CHORDS.len()];
-        // A drum that falls from 190 to 40 Hz on every beat, a rattle between two.
+        // Chords that fade within a beat, a drum that falls from 190 to 40 Hz on every beat, a rattle between two.
         let rest = (BEAT / 4).saturating_sub(self.in_beat);
         let hertz = [chord[0], chord[1], chord[2], chord[3], 40 + rest / 40];
         let mut sum = 0;
@@ -73,7 +73,7 @@ impl Samples {
             *phase = phase.wrapping_add(hertz * HERTZ);
         }
         for phase in &self.phases[..4] {
-            sum += sine(*phase) / 8;
+            sum += sine(*phase) / 8 * (BEAT - self.in_beat) as i32 / BEAT as i32;
         }
         sum += sine(self.phases[4]) / 4 * (rest / 16) as i32 / (BEAT / 64) as i32;
         let since_half = self.in_beat.wrapping_sub(BEAT / 2);

@@ -30,14 +30,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import data
+import train
 from network import WINDOW_STEPS, frames_for
 
 RATE, HOP, FFT, MEL_BANDS = 16_000, 256, 512, 96
 TIMBRAL = (0, 1)  # convolutions over 7 frames and 38 or 67 bands: numbers of their weights
 TEMPORAL = (2, 3, 4)  # over 128, 64 or 32 frames of one band
 MIDDLE = (5, 6, 7)  # over 7 frames of everything
-SPACING = 22  # train.py's
-EMBEDDING = 200
 ENDINGS = (".mp3", ".flac", ".wav", ".ogg", ".au")
 
 
@@ -165,7 +164,7 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, required=True, metavar="DIR", help="recordings, <genre>/<track>")
     parser.add_argument("--features", type=Path, required=True, metavar="DIR", help="the same as harmonynet wrote them")
     parser.add_argument("--weights", type=Path, required=True, metavar="DIR", help="of musicnn 0.1.0: MTT_musicnn")
-    parser.add_argument("--spacing", type=int, default=SPACING, metavar="N", help="train.py's (default: %(default)s)")
+    parser.add_argument("--spacing", type=int, default=train.Config.spacing, metavar="N", help="train.py's (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (default: 1)")
     args = parser.parse_args()

@@ -113,7 +113,7 @@ class Studio:
             changed = difference(training, config)
             if changed:
                 raise StudyError(f"{folder}: {changed}; delete this folder to start the study over")
-            if training["result"]["finished"]:
+            if finished(training):
                 return
         for made in ("float.onnx", "evaluation.json"):
             (folder / made).unlink(missing_ok=True)
@@ -123,12 +123,12 @@ class Studio:
         call += [*PROTOCOLS[study.protocol].arguments_of(study.recipe), "--threads", self.args.threads]
         if study.recipe == "shipped":  # the paper's network has heard nothing but recorded music
             beginning = replace(study, recipe="paper")
-            if (self.training(beginning) or {"result": {"finished": False}})["result"]["finished"]:
+            if finished(self.training(beginning)):
                 call += ["--begin-with", self.folder(beginning) / "training"]
             call += ["--not-music", self.args.not_music, "--rooms", *self.args.rooms]
             call += ["--heard", self.args.heard] if self.args.heard else []
         execute(call, lock)
-        if not (self.training(study) or {"result": {"finished": False}})["result"]["finished"]:
+        if not finished(self.training(study)):
             raise StudyError(f"{folder}: train.py ended without finishing the training")
 
     def export(self, study: Study, lock: int) -> None:
@@ -195,6 +195,11 @@ def code_hash() -> str:
     for name in SOURCES:
         digest.update(name.encode() + b"\0" + (HERE / name).read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def finished(training: dict | None) -> bool:
+    """Whether there is a training, by its record, and nothing of it is missing."""
+    return training is not None and training["result"]["finished"]
 
 
 def difference(training: dict, config: train.Config) -> str | None:

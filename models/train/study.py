@@ -31,7 +31,7 @@ import data
 import protocols
 import train
 from network import FRAMES_PER_STEP, frames_for
-from stages import HERE, Busy, Studio, StudyError
+from stages import HERE, Busy, Studio, StudyError, finished
 from studies import RecordError, Study, all_studies, read_record
 
 PACE = 0.0145  # seconds per window of 166 frames: the shipped recipe on four cores that other work shared
@@ -64,7 +64,7 @@ def pace_of(studio: Studio) -> dict[str, tuple[float, float]]:
     for study in (study for study in all_studies() if study.trains and studio.tracks):
         record = read_record(studio.args.records, study)
         training = record["training"] if record else studio.training(study)
-        if training and training["result"]["finished"]:
+        if finished(training):
             config, result = studio.config(study), training["result"]
             frames = windows(studio, study, config) * frames_for(config.steps) / frames_for(19)
             found.setdefault(study.recipe, []).append(

@@ -335,6 +335,13 @@ class Training(Scratch):
         source = train.Source(self.features, self.split, "part", self.not_music, rooms, teachers_of, self.heard, begin_with)
         return train.train(config or self.config, source, self.folder / name, **arguments)
 
+    def with_a_hum(self) -> None:
+        """Something to train on that isn't music: 7 octaves everywhere."""
+        self.not_music = self.folder / "not-music"
+        (self.not_music / "hum").mkdir(parents=True)
+        (self.not_music / "frontend.json").write_text(json.dumps(FRONTEND))
+        np.save(self.not_music / "hum" / "0000.npy", np.full((200, 128), 7 * 256, np.int16))
+
     def test_a_resumed_run_ends_like_an_uninterrupted_one(self) -> None:
         whole = self.go("whole")
         self.go("parts", stop_after=1)
@@ -441,10 +448,7 @@ class Training(Scratch):
     def test_a_student_learns_to_tell_what_another_network_hears(self) -> None:
         changed = {"teachers": "statistics", "spacing": 40, "lesson_epochs": 1, "augmentation": "none", "epochs": 2}
         config = train.Config(**{**self.config.__dict__, **changed})
-        self.not_music = self.folder / "not-music"
-        (self.not_music / "hum").mkdir(parents=True)
-        (self.not_music / "frontend.json").write_text(json.dumps(FRONTEND))
-        np.save(self.not_music / "hum" / "0000.npy", np.full((200, 128), 7 * 256, np.int16))
+        self.with_a_hum()
         alone = self.go("alone", config)
         made = {"teachers_of": self.folder / "alone", "begin_with": self.folder / "alone" / "beginning"}
         self.heard = self.folder / "heard"
@@ -474,10 +478,7 @@ class Training(Scratch):
             self.go("other")
 
     def test_what_is_not_music_is_no_label_more_than_another(self) -> None:
-        self.not_music = self.folder / "not-music"
-        (self.not_music / "hum").mkdir(parents=True)
-        (self.not_music / "frontend.json").write_text(json.dumps(FRONTEND))
-        np.save(self.not_music / "hum" / "0000.npy", np.full((200, 128), 7 * 256, np.int16))
+        self.with_a_hum()
         trainer = self.go("run", train.Config(**{**self.config.__dict__, "augmentation": "none"}))
         x, targets, taught = next(iter(trainer.batches(np.random.default_rng(1))))
         self.assertEqual((len(x), len(targets), taught), (5, 5, None))

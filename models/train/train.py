@@ -500,8 +500,8 @@ def check_teacher(run: Path, record: dict) -> None:
     """Refuses a teacher that isn't finished, or was made otherwise or of other sounds. Its code may be an earlier one,
     whose record names rooms that it didn't hear: what it knows is as good."""
     old = finished_record(run)
-    heard = {**record["data"], "rooms": old["data"].get("rooms")}
-    if found := difference(old, {**record, "data": heard}, ("configuration", "frontend", "data")):
+    sounds = {**record["data"], "rooms": old["data"].get("rooms")}
+    if found := difference(old, {**record, "data": sounds}, ("configuration", "frontend", "data")):
         raise TrainError(f"{run}: {found}; leave out --teachers-of, and it is trained here")
 
 

@@ -31,7 +31,7 @@ from torch import Tensor
 
 import data
 import train
-from network import WINDOW_STEPS, frames_for
+from network import frames_for
 
 RATE, HOP, FFT, MEL_BANDS = 16_000, 256, 512, 96
 TIMBRAL = (0, 1)  # convolutions over 7 frames and 38 or 67 bands: numbers of their weights
@@ -111,9 +111,8 @@ def spectrogram(path: Path) -> Tensor:
     return torch.from_numpy(np.log10(10_000 * mel.T + 1).astype(np.float32))
 
 
-def hear(model: Musicnn, recording: Path, frames: int, spacing: int, spec: dict) -> np.ndarray:
-    """Of `frames` frames of our front-end: the embedding of every window on the grid."""
-    window = frames_for(WINDOW_STEPS)
+def hear(model: Musicnn, recording: Path, frames: int, window: int, spacing: int, spec: dict) -> np.ndarray:
+    """Of `frames` frames of our front-end: the embedding of every window of `window` frames on the grid."""
     pace = spec["hop"] / spec["rate_hz"] * RATE / HOP  # musicnn's frames per frame of ours
     log_mel, width = spectrogram(recording), round(window * pace)
     if len(log_mel) < width:
@@ -127,9 +126,9 @@ def hear_all(args: argparse.Namespace) -> None:
     """Every recording that has features and none of ours yet."""
     spec = data.read_frontend(args.features).spec
     weights, sha256 = read_weights(args.weights)
-    model = Musicnn(weights)
+    model, window = Musicnn(weights), frames_for(args.steps)
     args.out.mkdir(parents=True, exist_ok=True)
-    made = {"spacing": args.spacing, "frames": frames_for(WINDOW_STEPS), "weights": sha256}
+    made = {"spacing": args.spacing, "frames": window, "weights": sha256}
     described = args.out / "heard.json"
     if described.is_file() and json.loads(described.read_text(encoding="utf-8")) != made:
         raise MusicnnError(f"{args.out} was made otherwise; choose another --out")
@@ -147,7 +146,7 @@ def hear_all(args: argparse.Namespace) -> None:
         out.parent.mkdir(exist_ok=True)
         partial = out.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.save(file, hear(model, recordings[0], frames, args.spacing, spec))
+            np.save(file, hear(model, recordings[0], frames, window, args.spacing, spec))
         partial.replace(out)
         if time.monotonic() - shown > 30:
             shown = time.monotonic()
@@ -165,6 +164,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True, metavar="DIR", help="the same as harmonynet wrote them")
     parser.add_argument("--weights", type=Path, required=True, metavar="DIR", help="of musicnn 0.1.0: MTT_musicnn")
     parser.add_argument("--spacing", type=int, default=train.Config.spacing, metavar="N", help="train.py's (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=train.Config.steps, metavar="N", help="train.py's (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (default: 1)")
     args = parser.parse_args()

@@ -57,7 +57,7 @@ class Dropout(nn.Module):
             return x
         draws = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         keep = draws.view(torch.uint8)[: x.numel()] >= self.dropped
-        scale = torch.where(keep, 256 / (256 - self.dropped), 0.0).to(x.dtype)
+        scale = keep.to(x.dtype).mul_(256 / (256 - self.dropped))
         if x.ndim == 4:  # laid out like the channels-last activations that it meets
             n, c, h, w = x.shape
             return x * scale.view(n, h, w, c).permute(0, 3, 1, 2)

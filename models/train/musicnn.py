@@ -32,12 +32,12 @@ from torch import Tensor
 import data
 import train
 from network import frames_for
+from table import find_recordings
 
 RATE, HOP, FFT, MEL_BANDS = 16_000, 256, 512, 96
 TIMBRAL = (0, 1)  # convolutions over 7 frames and 38 or 67 bands: numbers of their weights
 TEMPORAL = (2, 3, 4)  # over 128, 64 or 32 frames of one band
 MIDDLE = (5, 6, 7)  # over 7 frames of everything
-ENDINGS = (".mp3", ".flac", ".wav", ".ogg", ".au")
 
 
 class MusicnnError(Exception):
@@ -133,20 +133,21 @@ def hear_all(args: argparse.Namespace) -> None:
     if described.is_file() and json.loads(described.read_text(encoding="utf-8")) != made:
         raise MusicnnError(f"{args.out} was made otherwise; choose another --out")
     described.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    recordings = find_recordings(args.audio, MusicnnError)
     tracks, shown = sorted(args.features.glob("*/*.npy")), time.monotonic()
     for number, features in enumerate(tracks, 1):
         name = features.relative_to(args.features)
         out = args.out / name
         if out.is_file():
             continue
-        recordings = [found for ending in ENDINGS if (found := (args.audio / name).with_suffix(ending)).is_file()]
-        if not recordings:
-            raise MusicnnError(f"{args.audio} has no recording {name.with_suffix('')} with {', '.join(ENDINGS)}")
+        recording = recordings.get((features.parent.name, features.stem))
+        if recording is None:
+            raise MusicnnError(f"{args.audio} has no recording {name.with_suffix('')}")
         frames = len(np.load(features, mmap_mode="r"))
         out.parent.mkdir(exist_ok=True)
         partial = out.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.save(file, hear(model, recordings[0], frames, window, args.spacing, spec))
+            np.save(file, hear(model, recording, frames, window, args.spacing, spec))
         partial.replace(out)
         if time.monotonic() - shown > 30:
             shown = time.monotonic()

@@ -15,7 +15,9 @@ import multiprocessing
 import os
 import sys
 import zlib
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ import soundfile
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from negatives import RATE, shaped_noise, unit, write_wav
-from table import read_table
+from table import find_recordings, read_table
 
 BANDS_HZ = ((20, 500), (500, 2500), (2500, 10_000))
 PEAK = 0.5
@@ -135,21 +137,39 @@ def take(task: Task) -> None:
     write_wav(task.to, samples)
 
 
-def tasks(args: argparse.Namespace) -> list[Task]:
-    """Every take of every track that is wanted."""
-    recordings = {path.stem: path for path in args.audio.rglob("*.*") if path.is_file()}
-    rows = read_table(args.split, ("track", args.split_column), RoomsError)
-    tracks = sorted({row["track"] for row in rows if args.all or row[args.split_column] == "train"})
-    if not tracks:
-        raise RoomsError(f"{args.split}: no track has 'train' in the column {args.split_column!r}")
-    missing = [track for track in tracks if track not in recordings]
+def recordings_of(args: argparse.Namespace) -> list[Path]:
+    """The recordings of the tracks that are wanted, sorted by track. A table without genres may name a track that only
+    one genre has."""
+    found = find_recordings(args.audio, RoomsError)
+    genres = defaultdict(list)
+    for genre, track in found:
+        genres[track].append(genre)
+    chosen, missing = {}, []
+    for row in read_table(args.split, ("track", args.split_column), RoomsError):
+        if not (args.all or row[args.split_column] == "train"):
+            continue
+        track, among = row["track"], genres[row["track"]]
+        if not row.get("genre") and len(among) > 1:
+            raise RoomsError(f"{track} is in {' and in '.join(among)}; add a column 'genre' to {args.split}")
+        key = (row.get("genre") or next(iter(among), ""), track)
+        if key in found:
+            chosen[track, key] = found[key]
+        else:
+            missing.append(track)
     if missing:
         raise RoomsError(f"{args.audio}: no recording of {len(missing)} tracks, first {missing[0]}")
-    return [
-        Task(source, args.out / str(number) / source.parent.name / f"{track}.wav", (args.seed, number, name_hash(track)), args.speech)
-        for number in range(1, args.takes + 1)
-        for track, source in ((track, recordings[track]) for track in tracks)
-    ]
+    if not chosen:
+        raise RoomsError(f"{args.split}: no track has 'train' in the column {args.split_column!r}")
+    return [path for _, path in sorted(chosen.items())]
+
+
+def tasks(args: argparse.Namespace) -> list[Task]:
+    """Every take of every track that is wanted."""
+    todo = []
+    for number, source in product(range(1, args.takes + 1), recordings_of(args)):
+        to = args.out / str(number) / source.parent.name / f"{source.stem}.wav"
+        todo.append(Task(source, to, (args.seed, number, name_hash(source.stem)), args.speech))
+    return todo
 
 
 def name_hash(track: str) -> int:

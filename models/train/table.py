@@ -1,10 +1,12 @@
-"""Tables of tracks: CSV files with a header. Needs nothing but the standard library."""
+"""Tables of tracks, CSV files with a header, and the recordings that they name. Needs nothing but the standard library."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
 from pathlib import Path
+
+ENDINGS = (".wav", ".flac", ".mp3", ".ogg", ".au")
 
 
 def read_table(path: Path, columns: Iterable[str], error: type[Exception]) -> list[dict[str, str]]:
@@ -20,3 +22,17 @@ def read_table(path: Path, columns: Iterable[str], error: type[Exception]) -> li
     if missing:
         raise error(f"{path}: no column {missing[0]!r}; it has {', '.join(rows[0])}")
     return rows
+
+
+def find_recordings(folder: Path, error: type[Exception]) -> dict[tuple[str, str], Path]:
+    """Every recording below a folder by genre and track, which are the names of its folder and its own; where there is
+    none, or two have the same, it is the caller's kind of `error`."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.rglob("*.*")):
+        if path.is_file() and path.suffix.lower() in ENDINGS:
+            other = found.setdefault((path.parent.name, path.stem), path)
+            if other != path:
+                raise error(f"{other} and {path} have one name; leave one of them")
+    if not found:
+        raise error(f"{folder}: no recording in it ({', '.join(ENDINGS)})")
+    return found

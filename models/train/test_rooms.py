@@ -1,6 +1,9 @@
 """Tests of the statistical rooms that training tracks are heard in."""
 
+import argparse
+import tempfile
 import unittest
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import sosfreqz
@@ -53,6 +56,42 @@ class Rooms(unittest.TestCase):
     def test_a_track_has_its_rooms_whatever_other_tracks_there_are(self) -> None:
         self.assertEqual(rooms.name_hash("blues.00001"), rooms.name_hash("blues.00001"))
         self.assertNotEqual(rooms.name_hash("blues.00001"), rooms.name_hash("blues.00002"))
+
+
+class Choosing(unittest.TestCase):
+    """Which recordings are meant."""
+
+    def setUp(self) -> None:
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = Path(scratch.name)
+        for name in ("blues/one.mp3", "blues/two.wav", "jazz/one.FLAC", "jazz/cover.jpg"):
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            (self.folder / name).touch()
+
+    def chosen(self, *table: str, every: bool = False) -> list[str]:
+        split = self.folder / "split.csv"
+        split.write_text("\n".join(table) + "\n")
+        wanted = argparse.Namespace(audio=self.folder, split=split, split_column="part", all=every)
+        return [str(path.relative_to(self.folder)) for path in rooms.recordings_of(wanted)]
+
+    def test_tracks_of_one_name_are_told_apart_by_their_genre(self) -> None:
+        table = ("track,genre,part", "one,jazz,train", "two,blues,test", "one,blues,train")
+        self.assertEqual(self.chosen(*table), ["blues/one.mp3", "jazz/one.FLAC"])
+        self.assertEqual(self.chosen(*table, every=True), ["blues/one.mp3", "jazz/one.FLAC", "blues/two.wav"])
+        self.assertEqual(self.chosen("track,part", "two,train"), ["blues/two.wav"])
+        with self.assertRaisesRegex(rooms.RoomsError, "one is in blues and in jazz; add a column 'genre'"):
+            self.chosen("track,part", "one,train")
+
+    def test_what_is_missing_is_named(self) -> None:
+        for row in ("three,jazz,train", "two,jazz,train", "cover,jazz,train"):
+            with self.assertRaisesRegex(rooms.RoomsError, f"no recording of 1 tracks, first {row.split(',')[0]}"):
+                self.chosen("track,genre,part", row)
+        with self.assertRaisesRegex(rooms.RoomsError, "no track has 'train'"):
+            self.chosen("track,part", "two,test")
+        (self.folder / "blues" / "one.ogg").touch()
+        with self.assertRaisesRegex(rooms.RoomsError, "have one name"):
+            self.chosen("track,part", "two,train")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from network import LSTM_INPUTS, LSTM_UNITS, MEL_BANDS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for
@@ -41,6 +42,12 @@ def onnx_gates(tensor: np.ndarray) -> np.ndarray:
     """Reorders the gates of an LSTM tensor along its first axis: PyTorch's i, f, g, o → ONNX's i, o, f, c."""
     i, f, g, o = np.split(tensor, 4)
     return np.concatenate([i, o, f, g])
+
+
+def torch_gates(tensor: np.ndarray) -> np.ndarray:
+    """The other way round."""
+    i, o, f, c = np.split(tensor, 4)
+    return np.concatenate([i, f, c, o])
 
 
 def build_graph(model: HarmonyNet, labels: list[str]) -> onnx.ModelProto:
@@ -144,6 +151,32 @@ def export(model: HarmonyNet, labels: list[str], out: Path) -> float:
     partial.write_bytes(graph)
     partial.replace(out)
     return worst
+
+
+def read_graph(path: Path, dropout: float) -> HarmonyNet:
+    """The network that a graph was written of, to go on training; only the number of batches that its norms saw is not
+    in there. Its windows may become longer or shorter."""
+    try:
+        graph = onnx.load(str(path)).graph
+        held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        names = [node.name for node in graph.node]
+        readout = next((name for name in ("mean", "last") if "lstm" in names and name in names), "none")
+        model = HarmonyNet(len(held["dense_bias"]), readout, dropout)
+        state = {"dense.weight": held["dense_weight"], "dense.bias": held["dense_bias"]}
+        for n in range(1, len(model.blocks) + 1):
+            state[f"blocks.{n - 1}.conv.weight"] = held[f"conv{n}_weight"]
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                state[f"blocks.{n - 1}.norm.{name}"] = held[f"norm{n}_{name}"]
+            state[f"blocks.{n - 1}.norm.num_batches_tracked"] = np.array(1)
+        if model.lstm is not None:
+            state["lstm.weight_ih_l0"] = torch_gates(held["lstm_weight"][0])
+            state["lstm.weight_hh_l0"] = torch_gates(held["lstm_recurrence"][0])
+            for name, bias in zip(("ih", "hh"), np.split(held["lstm_bias"][0], 2)):
+                state[f"lstm.bias_{name}_l0"] = torch_gates(bias)
+        model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in state.items()})
+    except (OSError, KeyError, ValueError, RuntimeError, DecodeError) as error:
+        raise ExportError(f"{path} is no graph that was written here: {error}") from None
+    return model.eval()
 
 
 def untrained(seed: int, labels: int, readout: str, steps: int = WINDOW_STEPS) -> HarmonyNet:

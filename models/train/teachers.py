@@ -96,6 +96,7 @@ class Coarse(HarmonyNet):
 
     def __init__(self, labels: int, stride: int, dropout: float) -> None:
         super().__init__(labels, "mean", dropout)
+        self.blocks.to(memory_format=torch.channels_last)
         self.stride = stride
 
     def forward(self, log_mel: Tensor) -> Tensor:

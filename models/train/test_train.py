@@ -137,6 +137,21 @@ class Export(unittest.TestCase):
             for name in ("conv1", "norm2", "relu3", "pool3", "lstm", node, "dense"):
                 self.assertIn(name, names)
 
+    def test_a_network_is_read_from_its_graph(self) -> None:
+        for readout in ("mean", "last", "none"):
+            model = export.untrained(12, 3, readout, 6)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "float.onnx"
+                path.write_bytes(export.build_graph(model, ["a", "b", "c"]).SerializeToString())
+                found = export.read_graph(path, 0.25)
+                path.write_bytes(path.read_bytes()[:-40_000])
+                with self.assertRaisesRegex(export.ExportError, "float.onnx is no graph that was written here"):
+                    export.read_graph(path, 0.25)
+            self.assertEqual((found.readout, found.drop.dropped), (readout, 64))
+            for name, value in model.state_dict().items():
+                if not name.endswith("batches_tracked"):
+                    torch.testing.assert_close(found.state_dict()[name], value, rtol=0, atol=0)
+
     def test_a_wrong_graph_is_noticed(self) -> None:
         model = export.untrained(11, 10, "mean")
         graph = export.build_graph(model, list(export.GTZAN_LABELS)).SerializeToString()
@@ -444,6 +459,40 @@ class Training(Scratch):
             self.go("other", config, begin_with=self.folder / "nowhere")
         with self.assertRaisesRegex(train.TrainError, "no such teacher: parrot"):
             self.go("other", train.Config(**{**self.config.__dict__, "teachers": "parrot"}))
+
+    def test_a_package_is_a_beginning_for_other_hops_and_labels_too(self) -> None:
+        first = self.go("first")
+        package = self.folder / "package"
+        package.mkdir()
+        export.export(*export.load_run(self.folder / "first"), package / "float.onnx")
+        record = json.loads((self.folder / "first" / "training.json").read_text())
+
+        def ship(**changed: object) -> None:
+            (package / "training.json").write_text(json.dumps({**record, **changed}))
+
+        ship()
+        still = train.Config(**{**self.config.__dict__, "rate": 0.0, "epochs": 1})
+        begun = self.go("begun", still, begin_with=package)
+        for name in ("blocks.1.conv.weight", "lstm.weight_hh_l0", "dense.weight"):
+            torch.testing.assert_close(begun.model.state_dict()[name], first.averaged.model.state_dict()[name])
+        told = json.loads((self.folder / "begun" / "training.json").read_text())["data"]
+        self.assertEqual(("begun_with" in told, "taught_by" in told), (True, False))
+        # Other labels: all but the last layer. Another hop makes no difference, other bands do.
+        spec = {**FRONTEND["spec"], "hop": 1536}
+        ship(labels=["other", "loud"], frontend={**FRONTEND, "spec": spec})
+        anew = self.go("anew", still, begin_with=package)
+        ours, theirs = anew.model.state_dict(), first.averaged.model.state_dict()
+        torch.testing.assert_close(ours["lstm.weight_hh_l0"], theirs["lstm.weight_hh_l0"])
+        self.assertGreater(float((ours["dense.weight"] - theirs["dense.weight"]).abs().max()), 0.01)
+        ship(frontend={**FRONTEND, "spec": {**spec, "mel_bands": 64}})
+        with self.assertRaisesRegex(train.TrainError, "frontend.spec.mel_bands was 64 and is now 128"):
+            self.go("other", still, begin_with=package)
+        ship(result={**record["result"], "finished": False})
+        with self.assertRaisesRegex(train.TrainError, "not finished"):
+            self.go("other", still, begin_with=package)
+        ship()
+        with self.assertRaisesRegex(train.TrainError, "has an LSTM"):
+            self.go("other", train.Config(**{**still.__dict__, "readout": "none"}), begin_with=package)
 
     def test_a_student_learns_to_tell_what_another_network_hears(self) -> None:
         changed = {"teachers": "statistics", "spacing": 40, "lesson_epochs": 1, "augmentation": "none", "epochs": 2}

@@ -520,6 +520,32 @@ def check_beginning(run: Path, record: dict) -> None:
         raise TrainError(f"{run}: {found}; leave out --begin-with, and a beginning is trained here")
 
 
+def network_of_package(package: Path, record: dict, dropout: float) -> nn.Module:
+    """The network of a package's float graph, to begin with. Its windows may have been longer or shorter, its frames
+    closer; for other labels its last layer begins anew."""
+    import export  # wants onnx, which nothing else here does
+
+    old, graph = finished_record(package), package / "float.onnx"
+    try:
+        model = export.read_graph(graph, dropout)
+    except export.ExportError as error:
+        raise TrainError(str(error)) from None
+    if (model.readout == "none") != (record["configuration"]["readout"] == "none"):
+        raise TrainError(f"{graph}: has {'no' if model.readout == 'none' else 'an'} LSTM; choose another")
+    for field, value in record["frontend"]["spec"].items():
+        if field not in ("hop", "level") and (there := old["frontend"]["spec"].get(field)) != value:
+            raise TrainError(f"{package}: frontend.spec.{field} was {there!r} and is now {value!r}; choose another")
+    if old["labels"] != record["labels"]:
+        torch.manual_seed(record["configuration"]["seed"])
+        model.dense = nn.Linear(model.dense.in_features, len(record["labels"]))
+        print(f"note: {package} knows other labels; its last layer begins anew", flush=True)
+    if old["data"]["sha256"] != record["data"]["sha256"]:
+        print(
+            f"note: {package} was trained on another split: accuracy on what it knows already is partly memory", flush=True
+        )
+    return model
+
+
 def new_record(
     config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str], beside: dict[str, object]
 ) -> dict:
@@ -570,7 +596,7 @@ class Source:
     rooms: tuple[Path, ...] = ()
     teachers_of: Path | None = None  # another run, whose finished teachers teach here too
     heard: Path | None = None  # what another network hears in the same tracks (musicnn.py)
-    begin_with: Path | None = None  # a finished run, whose network a student begins as
+    begin_with: Path | None = None  # a finished run or a package, whose network a student begins as
 
 
 def train(config: Config, source: Source, run: Path, stop_after: int | None = None) -> Trainer:
@@ -633,7 +659,9 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
     ) -> Trainer:
         record = described(config, parts)
         if begin:
-            record["data"] |= {"begun_with": weights_hash([begin]), "taught_by": weights_hash(taught)}
+            record["data"]["begun_with"] = weights_hash([begin])
+        if taught:
+            record["data"]["taught_by"] = weights_hash(taught)
         check_same(run, record)
         run.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(config, parts, labels, run, taught)
@@ -643,15 +671,24 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
         run_epochs(trainer, record, stop_after)
         return trainer
 
-    if not lessons:
-        return one(config, parts, run)
+    def beginning() -> nn.Module | Trainer | None:
+        """What the student begins as; the beginning's own training, where this call ended before that was finished."""
+        first, folder = beginning_config(config), source.begin_with or run / "beginning"
+        if (folder / "float.onnx").is_file():
+            return network_of_package(folder, described(first, music), config.dropout)
+        if source.begin_with:
+            check_beginning(folder, described(first, music))
+        elif not lessons:
+            return None
+        elif not (trainer := one(first, music, folder)).finished:
+            return trainer
+        return network_of(first, folder)
+
     recorded = replace(parts, rooms=[], heard=None)
     music = replace(recorded, not_music=None)
-    first, begin = beginning_config(config), source.begin_with or run / "beginning"
-    if source.begin_with:
-        check_beginning(begin, described(first, music))
-    elif not (beginning := one(first, music, begin)).finished:
-        return beginning
+    begin = beginning()
+    if isinstance(begin, Trainer):
+        return begin
     taught = []
     for name, teaching in lessons.items():
         folder = (source.teachers_of or run) / name
@@ -660,7 +697,7 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
         elif not (teacher := one(teaching, recorded, folder)).finished:
             return teacher
         taught.append(network_of(teaching, folder))
-    return one(config, parts, run, network_of(first, begin), taught)
+    return one(config, parts, run, begin, taught)
 
 
 def run_epochs(trainer: Trainer, record: dict, stop_after: int | None) -> None:
@@ -704,7 +741,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Confi
         "--heard", type=Path, metavar="DIR", help="what another network hears in the same tracks (see musicnn.py)"
     )
     parser.add_argument(
-        "--begin-with", type=Path, metavar="DIR", help="a finished run: a student begins as its network"
+        "--begin-with", type=Path, metavar="DIR", help="a finished run, or a package: a student begins as its network"
     )
     texts = {
         "network": "what is trained; all but harmonynet are teachers, which aren't exported",

@@ -75,6 +75,14 @@ fn both_graphs_load_and_the_int8_one_is_proved() {
 }
 
 #[test]
+fn the_card_is_about_the_model() {
+    let Some(folder) = copy() else { return };
+    let Manifest { name, version, .. } = manifest(folder.path());
+    let card = fs::read_to_string(folder.path().join("CARD.md")).unwrap();
+    assert_eq!(card.lines().next().unwrap(), format!("# Model card: {name} {version}"));
+}
+
+#[test]
 fn a_flipped_byte_is_found() {
     let Some(folder) = copy() else { return };
     let manifest = manifest(folder.path());

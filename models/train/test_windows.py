@@ -70,7 +70,7 @@ class Grid(Scratch):
         trainer = self.trainer(self.config, part)
         tracks, starts = data.grid_windows(part, 40)
         wanted = data.cut(part, tracks, starts, 86)
-        seen = np.concatenate([x.numpy() for _, x, _ in trainer.batches(np.random.default_rng(3))])
+        seen = np.concatenate([x.numpy() for x, _, _ in trainer.batches(np.random.default_rng(3))])
         self.assertEqual(len(seen), len(wanted))
         self.assertEqual(trainer.steps, -(-len(wanted) // 4))
         self.assertFalse(np.array_equal(seen, wanted))
@@ -78,7 +78,7 @@ class Grid(Scratch):
 
     def test_stretched_windows_keep_the_length_of_the_network(self) -> None:
         config = train.Config(steps=5, augmentation="strong", batch=4)
-        _, x, _ = next(self.trainer(config, self.part(data.Windows(54, 32))).batches(np.random.default_rng(1)))
+        x, _, _ = next(self.trainer(config, self.part(data.Windows(54, 32))).batches(np.random.default_rng(1)))
         self.assertEqual(x.shape, (4, 54, 128))
 
     def test_a_trained_length_and_readout_come_back_from_the_run(self) -> None:

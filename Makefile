@@ -103,7 +103,7 @@ test-image: ## boots the images of target/image in QEMU: music in, verdict out, 
 	python3 -m unittest discover -s boards/image -p test_imager.py
 	boards/image/test $(BOARD)
 
-test-train: ## the training recipe's tests, in a Python environment in target/ (downloads PyTorch, over 1 GB)
+test-train: ## the training recipe's tests, in a Python environment in target/ (PyTorch there takes 6 GB)
 	@.ci/setup test-train
 	[ -x target/train-venv/bin/python ] || python3 -m venv target/train-venv
 	target/train-venv/bin/pip install --quiet --disable-pip-version-check -r models/train/requirements.txt

@@ -11,7 +11,9 @@ hop of about 2 s. One track may then be in several parts.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -100,16 +102,21 @@ def read_split(path: Path, column: str, features: Path) -> list[Entry]:
     """The split file's tracks that belong to a part, sorted. The genre is the `genre` column or, without one, the
     folder that holds the track's features."""
     rows = read_table(path, ("track", column), DataError)
-    folders = {} if "genre" in rows[0] else {track: genre for genre, track in _tracks_in(features)}
+    folders = defaultdict(list)
+    for genre, track in [] if "genre" in rows[0] else _tracks_in(features):
+        folders[track].append(genre)
     entries = []
     for row in rows:
         if row[column] in PARTS:
-            genre = row.get("genre") or folders.get(row["track"])
-            if not genre:
+            among = [row["genre"]] if row.get("genre") else folders[row["track"]]
+            if not among:
                 raise DataError(f"{path}: {row['track']} has no genre column and no features in {features}")
+            if len(among) > 1:
+                raise DataError(f"{path}: {row['track']} is in {' and in '.join(among)}; add a column 'genre'")
+            genre = among[0]
             excerpt = _excerpt(path, row) if "excerpt" in row else None
             entries.append(Entry(row["track"], genre, row[column], row.get("artist") or "", excerpt))
-    return sorted(entries, key=lambda entry: (entry.track, entry.excerpt or 0))
+    return sorted(entries, key=lambda entry: (entry.track, entry.genre, entry.excerpt or 0))
 
 
 def _excerpt(path: Path, row: dict[str, str]) -> int:
@@ -131,7 +138,16 @@ def split_by_hash(features: Path) -> list[Entry]:
             entries.append(Entry(track, genre, "train" if share < 0.7 else "valid" if share < 0.85 else "test"))
     if not entries:
         raise DataError(f"{features}: no <genre>/<track>.npy in it")
-    return sorted(entries, key=lambda entry: entry.track)
+    return sorted(entries, key=lambda entry: (entry.track, entry.genre))
+
+
+def split_csv(entries: list[Entry]) -> str:
+    """The split as a file that the other programs read, its parts in the column `part`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["track", "genre", "artist", "part"])
+    writer.writerows([entry.track, entry.genre, entry.artist, entry.part] for entry in entries)
+    return text.getvalue()
 
 
 def _tracks_in(features: Path) -> list[tuple[str, str]]:
@@ -164,7 +180,7 @@ def load_part(
 ) -> Part:
     """Reads the features of one part's tracks."""
     rows = [entry for entry in entries if entry.part == part]
-    chosen = list({entry.track: entry for entry in rows}.values())
+    chosen = list({(entry.genre, entry.track): entry for entry in rows}.values())
     if not chosen:
         raise DataError(f"the split has no track for {part!r}")
     unknown = sorted({entry.genre for entry in chosen} - set(labels))
@@ -178,7 +194,7 @@ def load_part(
     targets = np.array([labels.index(entry.genre) for entry in chosen])
     loaded = Part(arrays, targets, [entry.track for entry in chosen], windows)
     if any(entry.excerpt is not None for entry in rows):
-        loaded.excerpts = _excerpts(rows, loaded)
+        loaded.excerpts = _excerpts(rows, chosen, loaded)
     return loaded
 
 
@@ -215,17 +231,19 @@ def load_take(features: Path, frontend: Frontend, recorded: Part, labels: list[s
     return Part(arrays, recorded.targets, recorded.tracks, recorded.windows), digest.hexdigest()
 
 
-def _excerpts(rows: list[Entry], part: Part) -> list[np.ndarray]:
+def _excerpts(rows: list[Entry], tracks: list[Entry], part: Part) -> list[np.ndarray]:
     """The excerpts of every track that the split's rows name."""
-    chosen: dict[str, list[int]] = defaultdict(list)
+    named: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in rows:
-        chosen[row.track].append(-1 if row.excerpt is None else row.excerpt)
-    for track, features in zip(part.tracks, part.features):
+        named[row.genre, row.track].append(-1 if row.excerpt is None else row.excerpt)
+    excerpts = []
+    for track, features in zip(tracks, part.features):
         there = (len(features) - part.windows.frames) // part.windows.hop + 1
-        wanted = sorted(chosen[track])
+        wanted = sorted(named[track.genre, track.track])
         if len(set(wanted)) < len(wanted) or not 0 <= wanted[0] <= wanted[-1] < there:
-            raise DataError(f"{track}: the split wants the excerpts {wanted}; it has 0 to {there - 1}, once each")
-    return [np.array(sorted(chosen[track])) for track in part.tracks]
+            raise DataError(f"{track.track}: the split wants the excerpts {wanted}; it has 0 to {there - 1}, once each")
+        excerpts.append(np.array(wanted))
+    return excerpts
 
 
 def _load(path: Path, least: int) -> np.ndarray:

@@ -177,6 +177,19 @@ class Data(Scratch):
         self.split.write_text("track,part\nloud.0,train\ncalm.1,valid\n")
         self.assertEqual([e.genre for e in self.entries()], ["calm", "loud"])
 
+    def test_tracks_of_one_name_in_two_genres_are_two(self) -> None:
+        for genre in GENRES:
+            (self.features / genre / f"{genre}.0.npy").rename(self.features / genre / "first.npy")
+        entries = data.split_by_hash(self.features)
+        self.assertEqual([entry.genre for entry in entries if entry.track == "first"], list(GENRES))
+        everything = [data.Entry(entry.track, entry.genre, "train") for entry in entries]
+        self.assertEqual(data.load_part(self.features, everything, "train", list(GENRES)).tracks.count("first"), 2)
+        self.split.write_text(data.split_csv(entries))
+        self.assertEqual(self.entries(), entries)
+        self.split.write_text("track,part\nfirst,train\n")
+        with self.assertRaisesRegex(data.DataError, "first is in calm and in loud; add a column 'genre'"):
+            self.entries()
+
     def test_shared_artists_are_found(self) -> None:
         entries = self.entries()
         self.assertEqual(data.shared_artists(entries), {})
@@ -460,8 +473,15 @@ class Training(Scratch):
         with self.assertRaisesRegex(train.TrainError, "no such teacher: parrot"):
             self.go("other", train.Config(**{**self.config.__dict__, "teachers": "parrot"}))
 
+    def test_without_a_split_the_run_says_who_was_trained_on(self) -> None:
+        config = train.Config(**{**self.config.__dict__, "epochs": 1})
+        train.train(config, train.Source(self.features), self.folder / "run")
+        found = data.read_split(self.folder / "run" / "split.csv", "part", self.features)
+        self.assertEqual(found, data.split_by_hash(self.features))
+
     def test_a_package_is_a_beginning_for_other_hops_and_labels_too(self) -> None:
         first = self.go("first")
+        self.assertFalse((self.folder / "first" / "split.csv").exists())
         package = self.folder / "package"
         package.mkdir()
         export.export(*export.load_run(self.folder / "first"), package / "float.onnx")

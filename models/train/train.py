@@ -2,6 +2,7 @@
 
     runs/<name>/training.json   configuration, front-end, hashes of data and code, figures (validation only)
     runs/<name>/log.jsonl       one line per epoch
+    runs/<name>/split.csv       who was trained on, where no split was given
     runs/<name>/best.pt         the averaged network of the best epoch: what export.py and evaluate.py read
     runs/<name>/last.pt         everything needed to go on after an interruption
     runs/<name>/beginning/      the same of the network that a student begins as, which is trained first
@@ -550,7 +551,7 @@ def new_record(
     config: Config, frontend: data.Frontend, entries: list[data.Entry], labels: list[str], beside: dict[str, object]
 ) -> dict:
     """The training record before any training. It names no path of the machine."""
-    counts = {part: len({entry.track for entry in entries if entry.part == part}) for part in data.PARTS}
+    counts = {part: len({(entry.genre, entry.track) for entry in entries if entry.part == part}) for part in data.PARTS}
     described = {"sha256": data.data_hash(entries), "tracks": counts, **beside}
     if any(entry.excerpt is not None for entry in entries):
         described["excerpts"] = {part: sum(entry.part == part for entry in entries) for part in data.PARTS}
@@ -697,7 +698,12 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
         elif not (teacher := one(teaching, recorded, folder)).finished:
             return teacher
         taught.append(network_of(teaching, folder))
-    return one(config, parts, run, begin, taught)
+    trainer = one(config, parts, run, begin, taught)
+    if split is None:
+        made = run / "split.csv"
+        made.write_text(data.split_csv(entries), encoding="utf-8")
+        print(f"note: for quantize and evaluate: --split {made} --split-column part", flush=True)
+    return trainer
 
 
 def run_epochs(trainer: Trainer, record: dict, stop_after: int | None) -> None:

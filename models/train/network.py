@@ -24,6 +24,7 @@ FRAMES_PER_STEP = 8
 RECEPTIVE_MARGIN = 14
 WINDOW_STEPS = 19
 WINDOW_FRAMES = FRAMES_PER_STEP * WINDOW_STEPS + RECEPTIVE_MARGIN
+HOP = 512  # samples from frame to frame of the shipped front-end
 HOP_FRAMES = 88  # 2 s of hop (86.13 frames), rounded to a multiple of FRAMES_PER_STEP
 
 CHANNELS = (32, 64, 128)

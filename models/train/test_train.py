@@ -473,6 +473,14 @@ class Training(Scratch):
         with self.assertRaisesRegex(train.TrainError, "no such teacher: parrot"):
             self.go("other", train.Config(**{**self.config.__dict__, "teachers": "parrot"}))
 
+    def test_options_that_suit_another_hop_are_told(self) -> None:
+        third, shipped = ({**FRONTEND["spec"], "hop": hop} for hop in (1536, 512))
+        for steps, spec, told in ((19, third, True), (5, third, False), (9, shipped, False)):
+            self.printed.truncate(0)
+            train.hint_at_hop(train.Config(steps=steps), spec)
+            self.assertEqual("windows of 11.6 s; --steps 5 --spacing 7" in self.printed.getvalue(), told)
+            self.assertEqual(bool(self.printed.getvalue().strip("\0")), told)
+
     def test_without_a_split_the_run_says_who_was_trained_on(self) -> None:
         config = train.Config(**{**self.config.__dict__, "epochs": 1})
         train.train(config, train.Source(self.features), self.folder / "run")

@@ -50,7 +50,17 @@ import data
 import heard
 import teachers
 from evaluate import add_data_arguments, figures, fit_temperature, window_log_probabilities
-from network import LSTM_UNITS, NORMALIZATIONS, READOUTS, WINDOW_STEPS, HarmonyNet, frames_for, parameter_count
+from network import (
+    HOP,
+    LSTM_UNITS,
+    NORMALIZATIONS,
+    READOUTS,
+    WINDOW_STEPS,
+    HarmonyNet,
+    frames_for,
+    parameter_count,
+    steps_for,
+)
 
 SHOWN_ARTISTS = 5
 ASKED_AT_ONCE = 64  # windows
@@ -585,6 +595,20 @@ def write_record(run: Path, record: dict, trainer: Trainer) -> None:
     partial.replace(run / "training.json")
 
 
+def hint_at_hop(config: Config, spec: dict) -> None:
+    """Tells which options make windows as long and as close as the shipped model's of frames that are further apart, or
+    closer, where they are of quite another length."""
+    hop, shipped = spec["hop"], frames_for(WINDOW_STEPS) * HOP
+    samples = frames_for(config.steps) * hop
+    if hop != HOP and not 2 / 3 < samples / shipped < 1.5:
+        steps, spacing = max(1, steps_for(shipped // hop)), max(1, round(Config.spacing * HOP / hop))
+        print(
+            f"note: windows of {samples / spec['rate_hz']:.1f} s; --steps {steps} --spacing {spacing} make them as long and as "
+            "close as the shipped model's",
+            flush=True,
+        )
+
+
 @dataclass(frozen=True)
 class Source:
     """Where the data are: features, the split's file and column, features of what isn't music, and of the training
@@ -615,6 +639,7 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
         print(f"warning: {artist} is in {' and '.join(parts)}: accuracy is partly memory", flush=True)
     if len(shared) > SHOWN_ARTISTS:
         print(f"warning: so are {len(shared) - SHOWN_ARTISTS} more artists", flush=True)
+    hint_at_hop(config, frontend.spec)
     labels = data.labels_of(entries)
     windows = data.Windows(frames_for(config.steps), frontend.evaluation_hop)
     train_part, valid = (data.load_part(features, entries, part, labels, windows) for part in ("train", "valid"))

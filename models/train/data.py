@@ -11,9 +11,7 @@ hop of about 2 s. One track may then be in several parts.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import defaultdict
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from network import FRAMES_PER_STEP, HOP_FRAMES, MEL_BANDS, WINDOW_FRAMES
-from table import read_table
+from table import read_table, table_text
 
 PARTS = ("train", "valid", "test")
 OCTAVE = 256.0  # Q8.8
@@ -143,11 +141,8 @@ def split_by_hash(features: Path) -> list[Entry]:
 
 def split_csv(entries: list[Entry]) -> str:
     """The split as a file that the other programs read, its parts in the column `part`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["track", "genre", "artist", "part"])
-    writer.writerows([entry.track, entry.genre, entry.artist, entry.part] for entry in entries)
-    return text.getvalue()
+    rows = ([entry.track, entry.genre, entry.artist, entry.part] for entry in entries)
+    return table_text(["track", "genre", "artist", "part"], rows)
 
 
 def _tracks_in(features: Path) -> list[tuple[str, str]]:

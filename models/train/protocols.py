@@ -21,16 +21,14 @@ the order of the table.
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import io
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from table import read_table
+from table import read_table, table_text
 
 FOLDS = 5
 SEED = 1
@@ -237,14 +235,10 @@ def splits(tracks: list[Track], seed: int = SEED, excerpts: int = EXCERPTS) -> d
 
 def to_csv(rows: list[Row]) -> str:
     """The split file's text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     by_excerpts = any(row.excerpt is not None for row in rows)
-    writer.writerow(["track", "genre", "artist", "part"] + ["excerpt"] * by_excerpts)
-    for row in rows:
-        fields = [row.track.name, row.track.genre, row.track.artist, row.part]
-        writer.writerow(fields + [row.excerpt] * by_excerpts)
-    return text.getvalue()
+    columns = ["track", "genre", "artist", "part"] + ["excerpt"] * by_excerpts
+    fields = ([row.track.name, row.track.genre, row.track.artist, row.part, row.excerpt] for row in rows)
+    return table_text(columns, (row[: len(columns)] for row in fields))
 
 
 def sizes(named: dict[str, list[Row]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def read_table(path: Path, columns: Iterable[str], error: type[Exception]) -> li
     if missing:
         raise error(f"{path}: no column {missing[0]!r}; it has {', '.join(rows[0])}")
     return rows
+
+
+def table_text(columns: list[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table as it stands in its file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def find_recordings(folder: Path, error: type[Exception]) -> dict[tuple[str, str], Path]:

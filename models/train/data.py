@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from network import FRAMES_PER_STEP, HOP_FRAMES, MEL_BANDS, WINDOW_FRAMES
-from table import read_table, table_text
+from table import genre_of, genres_of, read_table, table_text
 
 PARTS = ("train", "valid", "test")
 OCTAVE = 256.0  # Q8.8
@@ -100,18 +100,13 @@ def read_split(path: Path, column: str, features: Path) -> list[Entry]:
     """The split file's tracks that belong to a part, sorted. The genre is the `genre` column or, without one, the
     folder that holds the track's features."""
     rows = read_table(path, ("track", column), DataError)
-    folders = defaultdict(list)
-    for genre, track in [] if "genre" in rows[0] else _tracks_in(features):
-        folders[track].append(genre)
+    folders = {} if "genre" in rows[0] else genres_of(_tracks_in(features))
     entries = []
     for row in rows:
         if row[column] in PARTS:
-            among = [row["genre"]] if row.get("genre") else folders[row["track"]]
-            if not among:
+            genre = genre_of(row, folders, path, DataError)
+            if not genre:
                 raise DataError(f"{path}: {row['track']} has no genre column and no features in {features}")
-            if len(among) > 1:
-                raise DataError(f"{path}: {row['track']} is in {' and in '.join(among)}; add a column 'genre'")
-            genre = among[0]
             excerpt = _excerpt(path, row) if "excerpt" in row else None
             entries.append(Entry(row["track"], genre, row[column], row.get("artist") or "", excerpt))
     return sorted(entries, key=lambda entry: (entry.track, entry.genre, entry.excerpt or 0))

@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import sys
 import zlib
-from collections import defaultdict
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -25,7 +24,7 @@ import soundfile
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
 from negatives import RATE, shaped_noise, unit, write_wav
-from table import find_recordings, read_table
+from table import find_recordings, genre_of, genres_of, read_table
 
 BANDS_HZ = ((20, 500), (500, 2500), (2500, 10_000))
 PEAK = 0.5
@@ -141,26 +140,20 @@ def recordings_of(args: argparse.Namespace) -> list[Path]:
     """The recordings of the tracks that are wanted, sorted by track. A table without genres may name a track that only
     one genre has."""
     found = find_recordings(args.audio, RoomsError)
-    genres = defaultdict(list)
-    for genre, track in found:
-        genres[track].append(genre)
-    chosen, missing = {}, []
+    genres, chosen, missing = genres_of(found), {}, []
     for row in read_table(args.split, ("track", args.split_column), RoomsError):
         if not (args.all or row[args.split_column] == "train"):
             continue
-        track, among = row["track"], genres[row["track"]]
-        if not row.get("genre") and len(among) > 1:
-            raise RoomsError(f"{track} is in {' and in '.join(among)}; add a column 'genre' to {args.split}")
-        key = (row.get("genre") or next(iter(among), ""), track)
+        key = (genre_of(row, genres, args.split, RoomsError), row["track"])
         if key in found:
-            chosen[track, key] = found[key]
+            chosen[key] = found[key]
         else:
-            missing.append(track)
+            missing.append(row["track"])
     if missing:
         raise RoomsError(f"{args.audio}: no recording of {len(missing)} tracks, first {missing[0]}")
     if not chosen:
         raise RoomsError(f"{args.split}: no track has 'train' in the column {args.split_column!r}")
-    return [path for _, path in sorted(chosen.items())]
+    return sorted(chosen.values(), key=lambda path: (path.stem, path.parent.name))
 
 
 def tasks(args: argparse.Namespace) -> list[Task]:

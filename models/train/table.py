@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,6 +33,23 @@ def table_text(columns: list[str], rows: Iterable[Iterable[object]]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def genres_of(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Of (genre, track) names: every track's genres."""
+    found = defaultdict(list)
+    for genre, track in names:
+        found[track].append(genre)
+    return dict(found)
+
+
+def genre_of(row: dict[str, str], genres: dict[str, list[str]], path: Path, error: type[Exception]) -> str | None:
+    """The genre that a row of the table at `path` states; where it states none, the only one that has its track. Several
+    are the caller's kind of `error`."""
+    among = [row["genre"]] if row.get("genre") else genres.get(row["track"], [])
+    if len(among) > 1:
+        raise error(f"{path}: {row['track']} is in {' and in '.join(among)}; add a column 'genre'")
+    return among[0] if among else None
 
 
 def find_recordings(folder: Path, error: type[Exception]) -> dict[tuple[str, str], Path]:

@@ -493,6 +493,7 @@ class Training(Scratch):
         package = self.folder / "package"
         package.mkdir()
         export.export(*export.load_run(self.folder / "first"), package / "float.onnx")
+        (package / "manifest.toml").touch()
         record = json.loads((self.folder / "first" / "training.json").read_text())
 
         def ship(**changed: object) -> None:
@@ -521,6 +522,12 @@ class Training(Scratch):
         ship()
         with self.assertRaisesRegex(train.TrainError, "has an LSTM"):
             self.go("other", train.Config(**{**still.__dict__, "readout": "none"}), begin_with=package)
+        # A run whose graph was exported into its own folder is still a run, and must know these recordings.
+        (self.folder / "first" / "float.onnx").write_bytes((package / "float.onnx").read_bytes())
+        told = {**record, "data": {**record["data"], "sha256": "others"}}
+        (self.folder / "first" / "training.json").write_text(json.dumps(told))
+        with self.assertRaisesRegex(train.TrainError, "data.sha256 was 'others'"):
+            self.go("other", still, begin_with=self.folder / "first")
 
     def test_a_student_learns_to_tell_what_another_network_hears(self) -> None:
         changed = {"teachers": "statistics", "spacing": 40, "lesson_epochs": 1, "augmentation": "none", "epochs": 2}

@@ -700,7 +700,7 @@ def train(config: Config, source: Source, run: Path, stop_after: int | None = No
     def beginning() -> nn.Module | Trainer | None:
         """What the student begins as; the beginning's own training, where this call ended before that was finished."""
         first, folder = beginning_config(config), source.begin_with or run / "beginning"
-        if (folder / "float.onnx").is_file():
+        if source.begin_with and (folder / "manifest.toml").is_file():
             return network_of_package(folder, described(first, music), config.dropout)
         if source.begin_with:
             check_beginning(folder, described(first, music))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,6 +220,27 @@ def load_take(features: Path, frontend: Frontend, recorded: Part, labels: list[s
         arrays.append(array)
         digest.update(array.tobytes())
     return Part(arrays, recorded.targets, recorded.tracks, recorded.windows), digest.hexdigest()
+
+
+def load_unlabelled(folders: Sequence[Path], frontend: Frontend, windows: Windows) -> tuple[list[Part], str]:
+    """Music whose label nobody has told, once per folder: the same recordings in several forms, such as coded and as they
+    were; and the SHA-256 of their features."""
+    forms, digest = [], hashlib.sha256()
+    for folder in folders:
+        _check_same_frontend(folder, frontend, "labelled music's")
+        names = ["/".join(name) for name in _tracks_in(folder)]
+        if not names:
+            raise DataError(f"{folder}: no <folder>/<recording>.npy in it")
+        if forms and names != forms[0].tracks:
+            other = min(set(names) ^ set(forms[0].tracks))
+            raise DataError(f"{folders[0]} and {folder} are forms of the same recordings; only one has {other}")
+        arrays = [_load(folder / f"{name}.npy", windows.frames) for name in names]
+        for name, array, first in zip(names, arrays, forms[0].features if forms else arrays):
+            if len(array) != len(first):
+                raise DataError(f"{folder}: {name} has {len(array)} frames; in {folders[0]} it has {len(first)}")
+            digest.update(array.tobytes())
+        forms.append(Part(arrays, np.zeros(len(arrays), np.int64), names, windows))
+    return forms, digest.hexdigest()
 
 
 def _excerpts(rows: list[Entry], tracks: list[Entry], part: Part) -> list[np.ndarray]:

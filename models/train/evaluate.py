@@ -12,10 +12,7 @@ The test part is for the end, once: nothing may be chosen by it.
 
 from __future__ import annotations
 
-import os
-
-# Sleep instead of spinning at OpenMP's barriers: beside other work, spinning costs several times as much.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+import threads  # isort: skip, before PyTorch
 
 import argparse
 import json
@@ -149,9 +146,6 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="column of parts: train, valid, test, anything else = left out (default: %(default)s)",
     )
-    parser.add_argument(
-        "--threads", type=int, default=os.cpu_count(), metavar="N", help="processor threads (default: all, %(default)s)"
-    )
 
 
 def main() -> None:
@@ -162,6 +156,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="run folder written by train.py")
     parser.add_argument("--part", choices=data.PARTS, default="valid", help="part of the split (default: valid)")
     add_data_arguments(parser)
+    threads.add_argument(parser)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     try:

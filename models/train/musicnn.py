@@ -30,8 +30,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import data
-import train
 from network import frames_for
+from recipe import Config
 from table import find_recordings
 
 RATE, HOP, FFT, MEL_BANDS = 16_000, 256, 512, 96
@@ -164,8 +164,8 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, required=True, metavar="DIR", help="recordings, <genre>/<track>")
     parser.add_argument("--features", type=Path, required=True, metavar="DIR", help="the same as harmonynet wrote them")
     parser.add_argument("--weights", type=Path, required=True, metavar="DIR", help="of musicnn 0.1.0: MTT_musicnn")
-    parser.add_argument("--spacing", type=int, default=train.Config.spacing, metavar="N", help="train.py's (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=train.Config.steps, metavar="N", help="train.py's (default: %(default)s)")
+    parser.add_argument("--spacing", type=int, default=Config.spacing, metavar="N", help="train.py's (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=Config.steps, metavar="N", help="train.py's (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads (default: 1)")
     args = parser.parse_args()

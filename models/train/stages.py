@@ -24,8 +24,10 @@ import numpy as np
 
 import data
 import protocols
+import runs
 import train
 from network import frames_for
+from recipe import Config
 from studies import PACKAGE_STUDIES, PROTOCOLS, Study, read_record
 
 HERE = Path(__file__).parent
@@ -59,7 +61,7 @@ class Studio:
             self._splits.update(protocols.splits_of(study.split_protocol, self.tracks))
         return self._splits[study.split]
 
-    def config(self, study: Study) -> train.Config:
+    def config(self, study: Study) -> Config:
         """The training's configuration."""
         told = PROTOCOLS[study.protocol].arguments_of(study.recipe)
         return train.parse(["--features", "-", "--run", "-", "--recipe", study.recipe, *told])[1]
@@ -122,11 +124,12 @@ class Studio:
         call += ["--split-column", "part", "--run", folder / "training", "--recipe", study.recipe]
         call += [*PROTOCOLS[study.protocol].arguments_of(study.recipe), "--threads", self.args.threads]
         if study.recipe == "shipped":  # the paper's network has heard nothing but recorded music
-            beginning = replace(study, recipe="paper")
-            if finished(self.training(beginning)):
-                call += ["--begin-with", self.folder(beginning) / "training"]
+            beginning = self.args.listener or self.folder(replace(study, recipe="paper")) / "training"
+            if self.args.listener or finished(read_json(beginning / "training.json")):
+                call += ["--begin-with", beginning]
             call += ["--not-music", self.args.not_music, "--rooms", *self.args.rooms]
             call += ["--heard", self.args.heard] if self.args.heard else []
+            call += ["--unlabelled", *self.args.unlabelled] if self.args.unlabelled else []
         execute(call, lock)
         if not finished(self.training(study)):
             raise StudyError(f"{folder}: train.py ended without finishing the training")
@@ -202,9 +205,9 @@ def finished(training: dict | None) -> bool:
     return training is not None and training["result"]["finished"]
 
 
-def difference(training: dict, config: train.Config) -> str | None:
+def difference(training: dict, config: Config) -> str | None:
     """The first field in which a training's configuration is not the wanted one."""
-    return train.difference(training, {"configuration": asdict(config)}, ("configuration",))
+    return runs.difference(training, {"configuration": asdict(config)}, ("configuration",))
 
 
 def shipped_sha256(package: Path) -> str:
@@ -216,7 +219,7 @@ def shipped_sha256(package: Path) -> str:
         raise StudyError(f"{package / 'manifest.toml'}: {error!r}") from None
 
 
-def excerpts_as_tracks(features: Path, rows: list[protocols.Row], config: train.Config, out: Path) -> Path:
+def excerpts_as_tracks(features: Path, rows: list[protocols.Row], config: Config, out: Path) -> Path:
     """Features for the quantizer, which knows parts of tracks only: every validation excerpt, and enough training
     excerpts to calibrate on, each as a track of its own. Returns their split file."""
     frames, hop = frames_for(config.steps), data.read_frontend(features).evaluation_hop

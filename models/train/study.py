@@ -29,8 +29,9 @@ import numpy as np
 
 import data
 import protocols
-import train
 from network import FRAMES_PER_STEP, frames_for
+from recipe import RECIPES, Config
+from runs import code_hash
 from stages import HERE, Busy, Studio, StudyError, finished
 from studies import RecordError, Study, all_studies, read_record
 
@@ -38,7 +39,7 @@ PACE = 0.0145  # seconds per window of 166 frames: the shipped recipe on four co
 STALE_EPOCHS = 25  # a guess of when a training stops early, until one has
 
 
-def windows(studio: Studio, study: Study, config: train.Config) -> int:
+def windows(studio: Studio, study: Study, config: Config) -> int:
     """About how many windows an epoch trains on, of the front-end's shipped hop and tracks of 30 s."""
     rows = [row for row in studio.split(study) if row.part == "train"]
     if config.windows == "random" and not config.teachers:
@@ -90,7 +91,7 @@ def show(studio: Studio, studies: list[Study]) -> None:
             state = "done: " + ", ".join(f"{kind} {judged['accuracy']:.3f}" for kind, judged in found if judged)
             if "not_music" in record["evaluation"]:
                 state += f"shown {record['evaluation']['not_music']['share']:.3f}"
-            if study.trains and record["training"]["code"]["sha256"] != train.code_hash():
+            if study.trains and record["training"]["code"]["sha256"] != code_hash():
                 state += " (trained by an earlier state of the code)"
         else:
             total += left
@@ -157,7 +158,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     run = commands.add_parser("run", parents=[common], help="run one protocol's studies, or all")
     run.add_argument("name", choices=["all", *dict.fromkeys(study.protocol for study in all_studies())])
-    run.add_argument("--recipe", choices=train.RECIPES, help="only with this recipe")
+    run.add_argument("--recipe", choices=RECIPES, help="only with this recipe")
     run.add_argument("--fold", type=int, metavar="K", help="only this fold")
     run.add_argument("--split", type=Path, required=True, metavar="CSV", help="the table of tracks")
     run.add_argument("--features", type=Path, required=True, metavar="DIR", help="features of all tracks")
@@ -168,6 +169,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of all tracks in rooms, likewise"
     )
     run.add_argument("--heard", type=Path, metavar="DIR", help="what musicnn hears in all tracks, likewise (optional)")
+    run.add_argument(
+        "--unlabelled", type=Path, nargs="+", default=[], metavar="DIR",
+        help="features of music without labels, likewise (optional; --heard must have it)",
+    )  # fmt: skip
+    run.add_argument(
+        "--listener", type=Path, metavar="DIR", help="a run of listen.py that they begin with (default: the paper's network)"
+    )
     target = HERE.parent.parent / "target" / "release"
     for program in ("harmonynet", "quantize"):
         run.add_argument(

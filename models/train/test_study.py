@@ -190,12 +190,12 @@ class Running(Scratch):
         study.run_all(self.studio("all", "--not-music", "speech"), [one])
         for option in ("--not-music", "--rooms"):
             self.assertIn(f"p2-track-shipped-fold1: skipped, needs {option}", self.printed.getvalue())
-        beside = ["--not-music", "speech", "--rooms", "1", "2", "--heard", "3"]
+        beside = ["--not-music", "speech", "--rooms", "1", "2", "--heard", "3", "--unlabelled", "4", "5"]
         with mock.patch.object(stages, "execute", side_effect=study.StudyError("seen")) as execute:
             for chosen, given in ((one, True), (self.one, False)):
-                study.run_all(self.studio("all", *beside), [chosen])
+                study.run_all(self.studio("all", *beside, "--listener", "listener"), [chosen])
                 call = [str(word) for word in execute.call_args.args[0]]
-                self.assertEqual(call[-7:] == beside, given)
+                self.assertEqual(call[-12:] == ["--begin-with", "listener", *beside], given)
 
     def test_the_shipped_package_is_measured_once_per_model(self) -> None:
         shipped = Study("p3", "shipped", trains=False)

@@ -29,6 +29,8 @@ from network import (
     parameter_count,
     steps_for,
 )
+from recipe import TEACHERS, Config, TrainError, network_for, rate_at
+from trainer import Trainer
 
 torch.set_num_threads(1)  # small work, and the same sums on every machine
 
@@ -69,6 +71,21 @@ class Scratch(unittest.TestCase):
 
     def entries(self) -> list[data.Entry]:
         return data.read_split(self.split, "part", self.features)
+
+    def with_unlabelled(self, recordings: int = 3) -> tuple[Path, Path]:
+        """Music without labels in two forms, 5 and 6 octaves everywhere, and what is heard in it and in the others."""
+        forms, heard_in, rng = (self.folder / "coded", self.folder / "original"), self.folder / "heard", np.random.default_rng(6)
+        for level, folder in zip((5, 6), forms):
+            (folder / "music").mkdir(parents=True)
+            (folder / "frontend.json").write_text(json.dumps(FRONTEND))
+            for number in range(recordings):
+                np.save(folder / "music" / f"{number}.npy", np.full((250, MEL_BANDS), level * 256, np.int16))
+        for path in [*self.features.glob("*/*.npy"), *forms[0].glob("*/*.npy")]:
+            windows = (len(np.load(path)) - WINDOW_FRAMES) // 40 + 1
+            (heard_in / path.parent.name).mkdir(parents=True, exist_ok=True)
+            np.save(heard_in / path.parent.name / path.name, rng.normal(0, 1, (windows, 200)).astype(np.float32))
+        (heard_in / "heard.json").write_text(json.dumps({"spacing": 40, "frames": WINDOW_FRAMES}))
+        return forms
 
 
 class Contract(unittest.TestCase):
@@ -349,18 +366,21 @@ class Figures(unittest.TestCase):
 
 
 class Training(Scratch):
-    config = train.Config(epochs=2, windows_per_track=3, batch=4, precision="float32", rate=3e-3, teachers="")
+    config = Config(epochs=2, windows_per_track=3, batch=4, precision="float32", rate=3e-3, teachers="")
 
     not_music: Path | None = None
     rooms: list[Path] = []
     heard: Path | None = None
+    unlabelled: tuple[Path, ...] = ()
 
     def go(
-        self, name: str, config: train.Config | None = None, teachers_of: Path | None = None,
+        self, name: str, config: Config | None = None, teachers_of: Path | None = None,
         begin_with: Path | None = None, **arguments: int,
-    ) -> train.Trainer:  # fmt: skip
+    ) -> Trainer:  # fmt: skip
         rooms = tuple(self.rooms)
-        source = train.Source(self.features, self.split, "part", self.not_music, rooms, teachers_of, self.heard, begin_with)
+        source = train.Source(
+            self.features, self.split, "part", self.not_music, rooms, teachers_of, self.heard, begin_with, self.unlabelled
+        )
         return train.train(config or self.config, source, self.folder / name, **arguments)
 
     def with_a_hum(self) -> None:
@@ -395,10 +415,10 @@ class Training(Scratch):
 
     def test_a_changed_configuration_or_frontend_is_refused_by_name(self) -> None:
         self.go("run", stop_after=1)
-        with self.assertRaisesRegex(train.TrainError, "configuration.rate was 0.003 and is now 0.1"):
-            self.go("run", train.Config(**{**self.config.__dict__, "rate": 0.1}))
+        with self.assertRaisesRegex(TrainError, "configuration.rate was 0.003 and is now 0.1"):
+            self.go("run", Config(**{**self.config.__dict__, "rate": 0.1}))
         (self.features / "frontend.json").write_text(json.dumps({**FRONTEND, "fingerprint": "other"}))
-        with self.assertRaisesRegex(train.TrainError, "frontend.fingerprint"):
+        with self.assertRaisesRegex(TrainError, "frontend.fingerprint"):
             self.go("run")
         with self.assertRaisesRegex(data.DataError, "fingerprint other"):
             evaluate.evaluate(self.folder / "run", self.features, self.split, "part", "valid")
@@ -412,7 +432,7 @@ class Training(Scratch):
             evaluate.evaluate(self.folder / "run", self.features, self.split, "part", "test")
 
     def test_the_genres_are_learnt_and_the_best_network_is_exported(self) -> None:
-        config = train.Config(
+        config = Config(
             epochs=4, windows_per_track=12, batch=8, precision="float32", rate=3e-3, augmentation="none", average=0.8,
             teachers="",
         )  # fmt: skip
@@ -426,11 +446,11 @@ class Training(Scratch):
     def test_teachers_are_trained_first_and_a_student_agrees_with_them(self) -> None:
         # At a rate of nothing and with weights that don't decay it stays what it begins as.
         changed = {"teachers": "statistics,pooled,coarse", "rate": 0.0, "spacing": 40, "augmentation": "none"}
-        config = train.Config(**{**self.config.__dict__, **changed})
+        config = Config(**{**self.config.__dict__, **changed})
         self.go("run", config, stop_after=1)
         self.assertFalse((self.folder / "run" / "training.json").exists(), "what comes first is not finished")
         trainer = self.go("run", config)
-        names = [f"teacher-{number}-{name}" for number, name in enumerate(train.TEACHERS, 1)]
+        names = [f"teacher-{number}-{name}" for number, name in enumerate(TEACHERS, 1)]
         for name in ("beginning", *names):
             record = json.loads((self.folder / "run" / name / "training.json").read_text())
             self.assertTrue(record["result"]["finished"])
@@ -443,8 +463,8 @@ class Training(Scratch):
         tracks, starts = trainer.grid
         x = torch.from_numpy(data.cut(trainer.train, tracks[-3:], starts[-3:], WINDOW_FRAMES))
         each = []
-        for name, kind in zip(names, train.TEACHERS):
-            teacher = train.network_for(train.Config(network=kind), 2, 512).eval()
+        for name, kind in zip(names, TEACHERS):
+            teacher = network_for(Config(network=kind), 2, 512).eval()
             teacher.load_state_dict(torch.load(self.folder / "run" / name / "best.pt", weights_only=True)["model"])
             each.append(torch.softmax(teacher(x), 1))
         torch.testing.assert_close(trainer.lessons[-3:], sum(each) / 3, rtol=1e-4, atol=1e-5)
@@ -456,33 +476,33 @@ class Training(Scratch):
         again = self.go("again", config, **made)
         self.assertEqual([path.name for path in (self.folder / "again").iterdir() if path.is_dir()], [])
         torch.testing.assert_close(again.lessons, trainer.lessons)
-        self.go("eager", train.Config(**{**config.__dict__, "teaching": 0.5, "spacing": 80, "imitation": 1.0}), **made)
-        other = train.Config(**{**config.__dict__, "lesson_epochs": 3})
-        with self.assertRaisesRegex(train.TrainError, "lesson_epochs was 16 and is now 3; leave out --teachers-of"):
+        self.go("eager", Config(**{**config.__dict__, "teaching": 0.5, "spacing": 80, "imitation": 1.0}), **made)
+        other = Config(**{**config.__dict__, "lesson_epochs": 3})
+        with self.assertRaisesRegex(TrainError, "lesson_epochs was 16 and is now 3; leave out --teachers-of"):
             self.go("other", other, **made)
         # A student is a beginning, too; a teacher is none, nor is a network without LSTM for one that has it.
         polished = self.go("polished", config, self.folder / "run", self.folder / "again")
         torch.testing.assert_close(polished.model.dense.weight.data, begun["dense.weight"])
-        with self.assertRaisesRegex(train.TrainError, "network was 'statistics' and is now 'harmonynet'; leave out --begin"):
+        with self.assertRaisesRegex(TrainError, "network was 'statistics' and is now 'harmonynet'; leave out --begin"):
             self.go("other", config, self.folder / "run", self.folder / "run" / names[0])
-        self.go("dense", train.Config(**{**self.config.__dict__, "readout": "none", "epochs": 1}))
-        with self.assertRaisesRegex(train.TrainError, "has no LSTM"):
+        self.go("dense", Config(**{**self.config.__dict__, "readout": "none", "epochs": 1}))
+        with self.assertRaisesRegex(TrainError, "has no LSTM"):
             self.go("other", config, self.folder / "run", self.folder / "dense")
-        with self.assertRaisesRegex(train.TrainError, "no such run"):
+        with self.assertRaisesRegex(TrainError, "no such run"):
             self.go("other", config, begin_with=self.folder / "nowhere")
-        with self.assertRaisesRegex(train.TrainError, "no such teacher: parrot"):
-            self.go("other", train.Config(**{**self.config.__dict__, "teachers": "parrot"}))
+        with self.assertRaisesRegex(TrainError, "no such teacher: parrot"):
+            self.go("other", Config(**{**self.config.__dict__, "teachers": "parrot"}))
 
     def test_options_that_suit_another_hop_are_told(self) -> None:
         third, shipped = ({**FRONTEND["spec"], "hop": hop} for hop in (1536, 512))
         for steps, spec, told in ((19, third, True), (5, third, False), (9, shipped, False)):
             self.printed.truncate(0)
-            train.hint_at_hop(train.Config(steps=steps), spec)
+            train.hint_at_hop(Config(steps=steps), spec)
             self.assertEqual("windows of 11.6 s; --steps 5 --spacing 7" in self.printed.getvalue(), told)
             self.assertEqual(bool(self.printed.getvalue().strip("\0")), told)
 
     def test_without_a_split_the_run_says_who_was_trained_on(self) -> None:
-        config = train.Config(**{**self.config.__dict__, "epochs": 1})
+        config = Config(**{**self.config.__dict__, "epochs": 1})
         train.train(config, train.Source(self.features), self.folder / "run")
         found = data.read_split(self.folder / "run" / "split.csv", "part", self.features)
         self.assertEqual(found, data.split_by_hash(self.features))
@@ -500,7 +520,7 @@ class Training(Scratch):
             (package / "training.json").write_text(json.dumps({**record, **changed}))
 
         ship()
-        still = train.Config(**{**self.config.__dict__, "rate": 0.0, "epochs": 1})
+        still = Config(**{**self.config.__dict__, "rate": 0.0, "epochs": 1})
         begun = self.go("begun", still, begin_with=package)
         for name in ("blocks.1.conv.weight", "lstm.weight_hh_l0", "dense.weight"):
             torch.testing.assert_close(begun.model.state_dict()[name], first.averaged.model.state_dict()[name])
@@ -514,24 +534,24 @@ class Training(Scratch):
         torch.testing.assert_close(ours["lstm.weight_hh_l0"], theirs["lstm.weight_hh_l0"])
         self.assertGreater(float((ours["dense.weight"] - theirs["dense.weight"]).abs().max()), 0.01)
         ship(frontend={**FRONTEND, "spec": {**spec, "mel_bands": 64}})
-        with self.assertRaisesRegex(train.TrainError, "frontend.spec.mel_bands was 64 and is now 128"):
+        with self.assertRaisesRegex(TrainError, "frontend.spec.mel_bands was 64 and is now 128"):
             self.go("other", still, begin_with=package)
         ship(result={**record["result"], "finished": False})
-        with self.assertRaisesRegex(train.TrainError, "not finished"):
+        with self.assertRaisesRegex(TrainError, "not finished"):
             self.go("other", still, begin_with=package)
         ship()
-        with self.assertRaisesRegex(train.TrainError, "has an LSTM"):
-            self.go("other", train.Config(**{**still.__dict__, "readout": "none"}), begin_with=package)
+        with self.assertRaisesRegex(TrainError, "has an LSTM"):
+            self.go("other", Config(**{**still.__dict__, "readout": "none"}), begin_with=package)
         # A run whose graph was exported into its own folder is still a run, and must know these recordings.
         (self.folder / "first" / "float.onnx").write_bytes((package / "float.onnx").read_bytes())
         told = {**record, "data": {**record["data"], "sha256": "others"}}
         (self.folder / "first" / "training.json").write_text(json.dumps(told))
-        with self.assertRaisesRegex(train.TrainError, "data.sha256 was 'others'"):
+        with self.assertRaisesRegex(TrainError, "data.sha256 was 'others'"):
             self.go("other", still, begin_with=self.folder / "first")
 
     def test_a_student_learns_to_tell_what_another_network_hears(self) -> None:
         changed = {"teachers": "statistics", "spacing": 40, "lesson_epochs": 1, "augmentation": "none", "epochs": 2}
-        config = train.Config(**{**self.config.__dict__, **changed})
+        config = Config(**{**self.config.__dict__, **changed})
         self.with_a_hum()
         alone = self.go("alone", config)
         made = {"teachers_of": self.folder / "alone", "begin_with": self.folder / "alone" / "beginning"}
@@ -557,13 +577,42 @@ class Training(Scratch):
         record = json.loads((self.folder / "whole" / "training.json").read_text())
         self.assertEqual(len(record["data"]["heard"]), 64)
         model, _ = export.load_run(self.folder / "whole")
-        self.assertEqual(train.parameter_count(model), train.parameter_count(alone.model), "the imitator is left behind")
-        with self.assertRaisesRegex(train.TrainError, "--heard is for students"):
-            self.go("other")
+        self.assertEqual(parameter_count(model), parameter_count(alone.model), "the imitator is left behind")
+        # Musicnn can be the only one that teaches.
+        only = self.go("only", Config(**{**config.__dict__, "teachers": ""}), begin_with=made["begin_with"])
+        self.assertEqual(only.lessons.shape, whole.lessons.shape)
+        self.assertGreater(float((whole.lessons[:, :2] - only.lessons[:, :2]).abs().max()), 0.01)
+        with self.assertRaisesRegex(TrainError, "--heard is for students, which have an LSTM"):
+            self.go("other", Config(**{**config.__dict__, "readout": "none"}))
+
+    def test_music_without_labels_is_learned_by_what_is_heard_in_it(self) -> None:
+        forms, self.heard = self.with_unlabelled(), self.folder / "heard"
+        changed = {"spacing": 40, "augmentation": "none", "epochs": 1, "batch": 8}
+        config = Config(**{**self.config.__dict__, **changed})
+        self.unlabelled = forms
+        trainer = self.go("run", config)
+        batches = list(trainer.batches(np.random.default_rng(1)))
+        x, targets, taught = batches[0]
+        self.assertEqual((len(x), targets.shape, taught.shape), (12, (12, 2), (12, 2 + heard.COMPONENTS)))
+        torch.testing.assert_close(targets[8:], taught[8:, :2], msg="the teachers' opinion stands for a label")
+        self.assertTrue(taught.isfinite().all())
+        seen = {float(window.mean()) for x, _, _ in batches for window in x[-len(x) // 3 :]}
+        self.assertEqual(seen, {5.0, 6.0}, "in both forms")
+        record = json.loads((self.folder / "run" / "training.json").read_text())
+        self.assertEqual([len(record["data"][name]) for name in ("unlabelled", "heard_unlabelled")], [64, 64])
+        np.save(forms[1] / "music" / "1.npy", np.zeros((251, 128), np.int16))
+        with self.assertRaisesRegex(data.DataError, "original: music/1 has 251 frames; in .*coded it has 250"):
+            self.go("other", config)
+        (forms[1] / "music" / "1.npy").unlink()
+        with self.assertRaisesRegex(data.DataError, "only one has music/1"):
+            self.go("other", config)
+        self.heard = None
+        with self.assertRaisesRegex(TrainError, "give --heard, too"):
+            self.go("other", Config(**{**config.__dict__, "teachers": "statistics"}))
 
     def test_what_is_not_music_is_no_label_more_than_another(self) -> None:
         self.with_a_hum()
-        trainer = self.go("run", train.Config(**{**self.config.__dict__, "augmentation": "none"}))
+        trainer = self.go("run", Config(**{**self.config.__dict__, "augmentation": "none"}))
         x, targets, taught = next(iter(trainer.batches(np.random.default_rng(1))))
         self.assertEqual((len(x), len(targets), taught), (5, 5, None))
         torch.testing.assert_close(targets[-1], torch.full((2,), 0.5))
@@ -581,14 +630,14 @@ class Training(Scratch):
             np.save(take / path.parent.name / path.name, np.full_like(np.load(path), 3 * 256))
         (take / "frontend.json").write_text(json.dumps(FRONTEND))
         self.rooms = [take]
-        config = train.Config(**{**self.config.__dict__, "augmentation": "none", "windows_per_track": 12, "batch": 48})
+        config = Config(**{**self.config.__dict__, "augmentation": "none", "windows_per_track": 12, "batch": 48})
         trainer = self.go("run", config)
         heard, _, _ = next(iter(trainer.batches(np.random.default_rng(1))))
         in_rooms = (heard == 3).flatten(1).all(1)
         self.assertTrue(0.4 < float(in_rooms.float().mean()) < 0.9)
         self.assertFalse(bool((heard[~in_rooms] == 3).flatten(1).all(1).any()))
-        with self.assertRaisesRegex(train.TrainError, "rooms and windows stretched"):
-            self.go("other", train.Config(**{**config.__dict__, "augmentation": "strong"}))
+        with self.assertRaisesRegex(TrainError, "rooms and windows stretched"):
+            self.go("other", Config(**{**config.__dict__, "augmentation": "strong"}))
         for path in take.glob("*/*.npy"):
             np.save(path, np.zeros((170, 128), np.int16))
         with self.assertRaisesRegex(data.DataError, "170 frames; the recording has"):
@@ -596,7 +645,7 @@ class Training(Scratch):
 
     def test_a_shared_artist_is_a_warning(self) -> None:
         self.split.write_text(self.split.read_text().replace("artist calm 1", "artist calm 0"))
-        self.go("run", train.Config(**{**self.config.__dict__, "epochs": 1}))
+        self.go("run", Config(**{**self.config.__dict__, "epochs": 1}))
         self.assertIn("warning: artist calm 0 is in train and valid", self.printed.getvalue())
 
     def test_recipes_and_changes_of_them(self) -> None:
@@ -605,7 +654,7 @@ class Training(Scratch):
         self.assertEqual((config.rate, config.batch, config.augmentation, config.seed), (1e-3, 32, "none", 7))
 
     def test_the_rate_warms_up_and_falls(self) -> None:
-        rates = [train.rate_at(self.config, progress) for progress in (0.0, 0.04, 0.5, 1.0)]
+        rates = [rate_at(self.config, progress) for progress in (0.0, 0.04, 0.5, 1.0)]
         self.assertLess(rates[0], 0.1 * rates[1])
         self.assertGreater(rates[1], rates[2])
         self.assertLess(rates[3], 0.02 * rates[1])

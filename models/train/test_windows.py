@@ -14,7 +14,9 @@ import evaluate
 import export
 import train
 from network import READOUTS, HarmonyNet, frames_for, parameter_count
+from recipe import Config, TrainError
 from test_train import GENRES, Scratch
+from trainer import Parts, Trainer
 
 
 class Hop(unittest.TestCase):
@@ -47,7 +49,7 @@ class Readout(unittest.TestCase):
 
 
 class Grid(Scratch):
-    config = train.Config(
+    config = Config(
         epochs=1, windows="grid", grid=40, steps=9, batch=4, precision="float32", augmentation="none", readout="last",
         teachers="",
     )  # fmt: skip
@@ -55,8 +57,8 @@ class Grid(Scratch):
     def part(self, windows: data.Windows = data.Windows()) -> data.Part:
         return data.load_part(self.features, self.entries(), "train", list(GENRES), windows)
 
-    def trainer(self, config: train.Config, part: data.Part) -> train.Trainer:
-        return train.Trainer(config, train.Parts(part, part, None, {"hop": 512, "rate_hz": 22_050}), list(GENRES), self.folder, [])
+    def trainer(self, config: Config, part: data.Part) -> Trainer:
+        return Trainer(config, Parts(part, part, None, {"hop": 512, "rate_hz": 22_050}), list(GENRES), self.folder, [])
 
     def test_the_grid_lies_on_multiples_of_its_hop_and_ends_with_the_track(self) -> None:
         part = self.part(data.Windows(frames_for(9), 88))
@@ -77,12 +79,12 @@ class Grid(Scratch):
         self.assertEqual(sorted(map(bytes, seen)), sorted(map(bytes, wanted)))
 
     def test_stretched_windows_keep_the_length_of_the_network(self) -> None:
-        config = train.Config(steps=5, augmentation="strong", batch=4)
+        config = Config(steps=5, augmentation="strong", batch=4)
         x, _, _ = next(self.trainer(config, self.part(data.Windows(54, 32))).batches(np.random.default_rng(1)))
         self.assertEqual(x.shape, (4, 54, 128))
 
     def test_a_trained_length_and_readout_come_back_from_the_run(self) -> None:
-        config = train.Config(**{**self.config.__dict__, "readout": "none"})
+        config = Config(**{**self.config.__dict__, "readout": "none"})
         train.train(config, train.Source(self.features, self.split, "part"), self.folder / "run")
         model, _ = export.load_run(self.folder / "run")
         self.assertEqual((model.steps, model.readout), (9, "none"))
@@ -124,8 +126,8 @@ class Excerpts(Scratch):
     def test_wrong_excerpts_grids_and_positions_are_refused(self) -> None:
         with self.assertRaisesRegex(data.DataError, "every 88 frames; the grid has 40"):
             data.grid_windows(self.part("train"), 40)
-        with self.assertRaisesRegex(train.TrainError, "use --windows grid"):
-            train.train(train.Config(epochs=1), train.Source(self.features, self.split, "part"), self.folder / "run")
+        with self.assertRaisesRegex(TrainError, "use --windows grid"):
+            train.train(Config(epochs=1), train.Source(self.features, self.split, "part"), self.folder / "run")
         text = self.split.read_text()
         for wrong, message in (("9", r"\[9\]; it has 0 to 1"), ("x", "the excerpt 'x'")):
             self.split.write_text(text.replace("calm.1,calm,train,0", f"calm.1,calm,train,{wrong}"))
@@ -136,7 +138,7 @@ class Excerpts(Scratch):
         entries = self.entries()
         moved = [data.Entry(e.track, e.genre, e.part, e.artist, 1 - e.excerpt) for e in entries]
         self.assertNotEqual(data.data_hash(entries), data.data_hash(moved))
-        config = train.Config(epochs=1, windows="grid", batch=4, precision="float32", teachers="")
+        config = Config(epochs=1, windows="grid", batch=4, precision="float32", teachers="")
         train.train(config, train.Source(self.features, self.split, "part"), self.folder / "run")
         described = json.loads((self.folder / "run" / "training.json").read_text())["data"]
         self.assertEqual(described["tracks"], {"train": 12, "valid": 6, "test": 6})

@@ -17,7 +17,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -124,12 +124,8 @@ class Studio:
         call += ["--split-column", "part", "--run", folder / "training", "--recipe", study.recipe]
         call += [*PROTOCOLS[study.protocol].arguments_of(study.recipe), "--threads", self.args.threads]
         if study.recipe == "shipped":  # the paper's network has heard nothing but recorded music
-            beginning = self.args.listener or self.folder(replace(study, recipe="paper")) / "training"
-            if self.args.listener or finished(read_json(beginning / "training.json")):
-                call += ["--begin-with", beginning]
+            call += ["--begin-with", self.args.listener, "--heard", self.args.heard]
             call += ["--not-music", self.args.not_music, "--rooms", *self.args.rooms]
-            call += ["--heard", self.args.heard] if self.args.heard else []
-            call += ["--unlabelled", *self.args.unlabelled] if self.args.unlabelled else []
         execute(call, lock)
         if not finished(self.training(study)):
             raise StudyError(f"{folder}: train.py ended without finishing the training")

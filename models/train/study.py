@@ -42,9 +42,7 @@ STALE_EPOCHS = 25  # a guess of when a training stops early, until one has
 def windows(studio: Studio, study: Study, config: Config) -> int:
     """About how many windows an epoch trains on, of the front-end's shipped hop and tracks of 30 s."""
     rows = [row for row in studio.split(study) if row.part == "train"]
-    if config.windows == "random" and not config.teachers:
-        return len(rows) * config.windows_per_track
-    grid = (config.spacing if config.teachers else config.grid) or 11 * FRAMES_PER_STEP
+    grid = (config.spacing if study.recipe == "shipped" else config.grid) or 11 * FRAMES_PER_STEP
     return len(rows) * (1 if study.by_excerpts else (1290 - frames_for(config.steps)) // grid + 1)
 
 
@@ -106,7 +104,8 @@ def show(studio: Studio, studies: list[Study]) -> None:
 def lacking(studio: Studio, study: Study) -> str | None:
     """The option without which the study cannot be run; `None` where it can."""
     if study.trains:
-        wanted = {"--not-music": studio.args.not_music, "--rooms": studio.args.rooms}
+        args = studio.args
+        wanted = {"--not-music": args.not_music, "--rooms": args.rooms, "--heard": args.heard, "--listener": args.listener}
         return next((name for name, given in wanted.items() if study.recipe == "shipped" and not given), None)
     return "--lossless" if study.protocol == "lossless" and not studio.args.lossless else None
 
@@ -168,14 +167,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     run.add_argument(
         "--rooms", type=Path, nargs="+", default=[], metavar="DIR", help="features of all tracks in rooms, likewise"
     )
-    run.add_argument("--heard", type=Path, metavar="DIR", help="what musicnn hears in all tracks, likewise (optional)")
-    run.add_argument(
-        "--unlabelled", type=Path, nargs="+", default=[], metavar="DIR",
-        help="features of music without labels, likewise (optional; --heard must have it)",
-    )  # fmt: skip
-    run.add_argument(
-        "--listener", type=Path, metavar="DIR", help="a run of listen.py that they begin with (default: the paper's network)"
-    )
+    run.add_argument("--heard", type=Path, metavar="DIR", help="what musicnn hears in all tracks, likewise")
+    run.add_argument("--listener", type=Path, metavar="DIR", help="a run of listen.py, to begin with, likewise")
     target = HERE.parent.parent / "target" / "release"
     for program in ("harmonynet", "quantize"):
         run.add_argument(

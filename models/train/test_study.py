@@ -186,16 +186,19 @@ class Running(Scratch):
 
     def test_the_shipped_recipe_hears_what_isn_t_music_and_rooms(self) -> None:
         one = Study("p2-track", "shipped", 1)
-        study.run_all(self.studio(), [one])
-        study.run_all(self.studio("all", "--not-music", "speech"), [one])
-        for option in ("--not-music", "--rooms"):
-            self.assertIn(f"p2-track-shipped-fold1: skipped, needs {option}", self.printed.getvalue())
-        beside = ["--not-music", "speech", "--rooms", "1", "2", "--heard", "3", "--unlabelled", "4", "5"]
+        listener = ["--begin-with", "listener", "--heard", "3"]
+        beside = ["--not-music", "speech", "--rooms", "1", "2"]
+        options = [("--not-music", "speech"), ("--rooms", "1", "2"), ("--heard", "3"), ("--listener", "listener")]
+        given = ["all"]
+        for option in options:
+            study.run_all(self.studio(*given), [one])
+            self.assertIn(f"p2-track-shipped-fold1: skipped, needs {option[0]}", self.printed.getvalue())
+            given += option
         with mock.patch.object(stages, "execute", side_effect=study.StudyError("seen")) as execute:
-            for chosen, given in ((one, True), (self.one, False)):
-                study.run_all(self.studio("all", *beside, "--listener", "listener"), [chosen])
+            for chosen, has_them in ((one, True), (self.one, False)):
+                study.run_all(self.studio(*given), [chosen])
                 call = [str(word) for word in execute.call_args.args[0]]
-                self.assertEqual(call[-12:] == ["--begin-with", "listener", *beside], given)
+                self.assertEqual(call[-9:] == [*listener, *beside], has_them)
 
     def test_the_shipped_package_is_measured_once_per_model(self) -> None:
         shipped = Study("p3", "shipped", trains=False)

@@ -5,9 +5,9 @@
 
 musicnn (J. Pons, X. Serra: musicnn: pre-trained convolutional neural networks for music audio tagging, 2019; ISC licence)
 tells tags of music. Its network MTT_musicnn was trained on MagnaTagATune: clips of the label Magnatune, which began in
-2003, while GTZAN's recordings were collected in 2000 and 2001. It is written down here again, for its own code wants a TensorFlow of
-2019; its weights are those of its authors, read from the package that they are published in, and the graph that was
-published with them computes the same:
+2003, while GTZAN's recordings were collected in 2000 and 2001. It is written down here again, for its own code wants a
+TensorFlow of 2019; its weights are those of its authors, read from the package that they are published in, and the graph
+that was published with them computes the same:
 
     MUSICNN_WEIGHTS=musicnn/MTT_musicnn python -m unittest \\
         test_heard.Hearing.test_the_published_graph_computes_the_same

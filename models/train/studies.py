@@ -33,11 +33,11 @@ class Protocol:
         return self.arguments + (self.shipped if recipe == "shipped" else ())
 
 
-# P2 has 720 tracks to train on, P3 443: fewer windows of each make a training that is about as long. Teachers and networks to
-# begin with draw them at random.
+# P2 has 720 tracks to train on, P3 443: fewer windows of each make a training that is about as long, where they are drawn
+# at random.
 WINDOWS_OF_P3 = ("--windows-per-track", "8")
-# Students of these splits begin as a network that knows none of their labels (study.py --listener), and nobody teaches them
-# but musicnn: what the shipped model began as knows P3's training part, and four teachers of each split would take hours.
+# Students of these splits begin as a network that knows none of their labels (study.py --listener), and nobody teaches
+# them but musicnn: what the shipped model began as knows P3's training part, and four teachers for each would take hours.
 STUDENT = ("--teachers=", "--spacing", "44", "--epochs", "4")
 # The paper's recipe learns longer there, with better and worse epochs: excerpts of one track tell of each other.
 EXCERPTS = ("--windows", "grid", "--epochs", "100", "--patience", "20")

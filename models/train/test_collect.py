@@ -43,7 +43,8 @@ class Clips(unittest.TestCase):
             (music / "broken.ogg").write_bytes(b"OggS and nothing behind it")
             (folder / "tree" / "DEBIAN").mkdir()
             (folder / "tree" / "DEBIAN" / "control").write_text(
-                "Package: song\nVersion: 1:2.3-4\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\nDescription: song\n"
+                "Package: song\nVersion: 1:2.3-4\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\n"
+                "Description: song\n"
             )
             subprocess.run(["dpkg-deb", "-b", folder / "tree", folder / "song.deb"], check=True, capture_output=True)
             real = subprocess.run

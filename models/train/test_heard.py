@@ -134,7 +134,8 @@ class Lessons(unittest.TestCase):
             with self.assertRaisesRegex(data.DataError, "heard.json is missing: musicnn.py writes it"):
                 heard.load(folder, part, ["hum/one"], 22)
             (folder / "heard.json").write_text(json.dumps(made))
-            with self.assertRaisesRegex(data.DataError, f"windows of {WINDOW_FRAMES} frames every 22, wanted {WINDOW_FRAMES} every 33"):
+            told = f"windows of {WINDOW_FRAMES} frames every 22, wanted {WINDOW_FRAMES} every 33"
+            with self.assertRaisesRegex(data.DataError, told):
                 heard.load(folder, part, ["hum/one"], 33)
             with self.assertRaisesRegex(data.DataError, "one.npy is missing: go on"):
                 heard.load(folder, part, ["hum/one"], 22)

@@ -176,8 +176,9 @@ class Running(Scratch):
 
     def test_another_configuration_is_not_mixed_with_what_is_there(self) -> None:
         study.run_all(self.studio(), [self.one])
-        changed = {"p2-track": studies.Protocol("p2-track", "", ("paper",), 5, (*studies.WINDOWS_OF_P3, *SHORT, "--seed", "9"))}
-        with mock.patch.dict(studies.PROTOCOLS, changed):
+        arguments = (*studies.WINDOWS_OF_P3, *SHORT, "--seed", "9")
+        changed = studies.Protocol("p2-track", "", ("paper",), 5, arguments)
+        with mock.patch.dict(studies.PROTOCOLS, {"p2-track": changed}):
             studio = self.studio()
             self.assertFalse(studio.done(self.one))
             (failed,) = study.run_all(studio, [self.one])

@@ -74,7 +74,8 @@ class Scratch(unittest.TestCase):
 
     def with_unlabelled(self, recordings: int = 3) -> tuple[Path, Path]:
         """Music without labels in two forms, 5 and 6 octaves everywhere, and what is heard in it and in the others."""
-        forms, heard_in, rng = (self.folder / "coded", self.folder / "original"), self.folder / "heard", np.random.default_rng(6)
+        forms, heard_in = (self.folder / "coded", self.folder / "original"), self.folder / "heard"
+        rng = np.random.default_rng(6)
         for level, folder in zip((5, 6), forms):
             (folder / "music").mkdir(parents=True)
             (folder / "frontend.json").write_text(json.dumps(FRONTEND))

@@ -81,8 +81,8 @@ def hint_at_hop(config: Config, spec: dict) -> None:
     if hop != HOP and not 2 / 3 < samples / shipped < 1.5:
         steps, spacing = max(1, steps_for(shipped // hop)), max(1, round(Config.spacing * HOP / hop))
         print(
-            f"note: windows of {samples / spec['rate_hz']:.1f} s; --steps {steps} --spacing {spacing} make them as long and as "
-            "close as the shipped model's",
+            f"note: windows of {samples / spec['rate_hz']:.1f} s; --steps {steps} --spacing {spacing} make them as long and "
+            "as close as the shipped model's",
             flush=True,
         )
 
